@@ -1,0 +1,47 @@
+package cache
+
+// Stats is a snapshot of counters. Counts are since New; sizes are now, in bytes.
+type Stats struct {
+	Readers  int   `json:"readers"`   // open readers
+	Objects  int   `json:"objects"`   // files with state in this process
+	InFlight int   `json:"in_flight"` // fetches that hold a connection
+	Queued   int   `json:"queued"`    // fetches that wait for one
+	InUse    int64 `json:"in_use"`    // memory of chunks in flight, in a live window or waiting to be written
+	Tier     int64 `json:"tier"`      // memory of the second-chance tier
+	Writing  int64 `json:"writing"`   // bytes waiting to be written to the disk (part of InUse)
+	Reads    int64 `json:"reads"`     // calls of ReadAt and ReadVec
+
+	Fetches      int64 `json:"fetches"`       // requests made, resumed ones counted again
+	FetchedBytes int64 `json:"fetched_bytes"` // bytes that arrived
+	Retries      int64 `json:"retries"`       // requests that were made again after a fault
+	Cancelled    int64 `json:"cancelled"`     // fetches dropped because nobody wanted them any more
+	Failed       int64 `json:"failed"`        // fetches given up
+
+	HitsMemory  int64 `json:"hits_memory"`  // pieces served from chunks in use
+	HitsTier    int64 `json:"hits_tier"`    // pieces served from the second-chance tier
+	HitsDisk    int64 `json:"hits_disk"`    // pieces served from the disk
+	Misses      int64 `json:"misses"`       // pieces that had to wait for the network
+	Announced   int64 `json:"announced"`    // bytes given to Announce
+	Evicted     int64 `json:"evicted"`      // objects evicted from the disk
+	BadChunks   int64 `json:"bad_chunks"`   // chunks on disk that failed their CRC
+	BadFiles    int64 `json:"bad_files"`    // whole files that failed their MD5
+	Unwritten   int64 `json:"unwritten"`    // chunks not stored because the disk was too slow or full
+	DiskUsed    int64 `json:"disk_used"`    // of the disk tier, kept data not counted
+	DiskLimit   int64 `json:"disk_limit"`   // of the disk tier
+	Kept        int64 `json:"kept"`         // kept data on disk
+	KeptLimit   int64 `json:"kept_limit"`   //
+	DiskFree    int64 `json:"disk_free"`    // what the disk has free
+	DiskOff     bool  `json:"disk_off"`     // there is a folder, but the tier was switched off after errors
+	MemoryLimit int64 `json:"memory_limit"` //
+}
+
+// Report says what a round of maintenance met and did.
+type Report struct {
+	Objects int   `json:"objects"` // objects looked at
+	Bytes   int64 `json:"bytes"`   // bytes looked at
+	Kept    int   `json:"kept"`    // objects spared because they are kept
+	Busy    int   `json:"busy"`    // objects spared because they are open, here or in another process
+	Bad     int   `json:"bad"`     // chunks that failed their check
+	Removed int   `json:"removed"` // objects deleted
+	Freed   int64 `json:"freed"`   // bytes given back to the disk
+}
