@@ -1,0 +1,77 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"time"
+)
+
+// Doc returns a small document (the account, a model, a schema, the position of
+// a sync) and when it last changed. One that is unknown is an error that
+// matches io/fs.ErrNotExist. The bytes are the caller's.
+func (c *Catalog) Doc(ctx context.Context, key string) (b []byte, changed time.Time, err error) {
+	var packed []byte
+	var at int64
+	err = c.view(func(db *sql.DB) error {
+		return db.QueryRowContext(ctx, "SELECT body, changed FROM document WHERE key = ?", key).Scan(&packed, &at)
+	})
+	if err == nil {
+		b, err = unpack(packed)
+	}
+	switch {
+	case err == nil:
+		return b, fromNanos(at), nil
+	case errors.Is(err, sql.ErrNoRows):
+		err = iofs.ErrNotExist
+	case corrupt(err):
+		// as good as unknown: its owner makes it again
+		c.log.Warn("stored document is damaged", "key", key, "err", err)
+		err = iofs.ErrNotExist
+	}
+	return nil, time.Time{}, &iofs.PathError{Op: "read document", Path: key, Err: err}
+}
+
+// PutDoc stores a document and returns when it last changed: now, or the time
+// from before if the bytes are the same.
+func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed time.Time, err error) {
+	if old, at, err := c.Doc(ctx, key); err == nil && bytes.Equal(old, b) {
+		return at, nil
+	}
+	err = c.write(ctx, process, func(t *transaction) error {
+		// again: another process may have stored the same
+		var packed []byte
+		var at int64
+		err := t.scan("SELECT body, changed FROM document WHERE key = ?", key, &packed, &at)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if old, bad := unpack(packed); err == nil && bad == nil && bytes.Equal(old, b) {
+			changed = fromNanos(at)
+			return nil
+		}
+		changed = fromNanos(c.now().UnixNano()) // as it will be read
+		_, err = t.exec(`INSERT INTO document (key, body, changed) VALUES (?, ?, ?)
+			ON CONFLICT (key) DO UPDATE SET body = excluded.body, changed = excluded.changed`, key, pack(b), toNanos(changed))
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("write document %s: %w", key, err)
+	}
+	return changed, nil
+}
+
+// DeleteDoc forgets a document. One that is unknown is no error.
+func (c *Catalog) DeleteDoc(ctx context.Context, key string) error {
+	err := c.write(ctx, process, func(t *transaction) error {
+		_, err := t.exec("DELETE FROM document WHERE key = ?", key)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete document %s: %w", key, err)
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"unique"
+)
+
+// A position is how far the index in memory has followed a file. A file that
+// was made anew has another identity, and its numbers mean nothing to the old one.
+type position struct {
+	identity string
+	news     int64
+}
+
+// Refresh brings what other processes wrote into the lists and returns the ids
+// of the predictions about which something changed since the last call, sorted:
+// their rows, objects or outputs. What this process wrote is not among them.
+func (c *Catalog) Refresh(ctx context.Context) (changed []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.refreshLocked(ctx); err != nil {
+		if corrupt(err) {
+			c.mark(err)
+		}
+		return nil, fmt.Errorf("refresh catalog: %w", err)
+	}
+	for id := range c.pending {
+		changed = append(changed, id)
+	}
+	clear(c.pending)
+	slices.Sort(changed)
+	return changed, nil
+}
+
+func (c *Catalog) refreshLocked(ctx context.Context) error {
+	if err := c.followLocked(ctx); err != nil {
+		return err
+	}
+	tx, err := c.file.read.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return c.catchUpLocked(ctx, tx)
+}
+
+// catchUpLocked brings the index to what tx sees. Whatever becomes of tx, that
+// was committed.
+func (c *Catalog) catchUpLocked(ctx context.Context, tx *sql.Tx) error {
+	var now position
+	var oldest int64
+	err := tx.QueryRowContext(ctx, `SELECT (SELECT identity FROM meta),
+		(SELECT coalesce(min(n), 0) FROM news), (SELECT coalesce(max(n), 0) FROM news)`).Scan(&now.identity, &oldest, &now.news)
+	switch {
+	case err != nil:
+		return err
+	case now == c.at:
+		return nil
+	case now.identity != c.at.identity || oldest > c.at.news+1:
+		err = c.readAllLocked(ctx, tx)
+	default:
+		err = c.readNewsLocked(ctx, tx)
+	}
+	if err == nil {
+		c.at = now
+	}
+	return err
+}
+
+// readNewsLocked reads what changed after the position.
+func (c *Catalog) readNewsLocked(ctx context.Context, tx *sql.Tx) error {
+	q, err := tx.QueryContext(ctx, `SELECT n.id, coalesce(p.created, 0), coalesce(p.completed, 0), coalesce(p.flags, 0), coalesce(p.rank, 0),
+		coalesce(k.n, 0), coalesce(k.model, ''), coalesce(k.version, ''), coalesce(k.status, ''), coalesce(k.source, ''), coalesce(k.deployment, '')
+		FROM (SELECT DISTINCT id FROM news WHERE n > ?) n LEFT JOIN prediction p ON p.id = n.id LEFT JOIN kind k ON k.n = p.kind`, c.at.news)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	s := c.snap.Load()
+	changed := map[string]*row{}
+	for q.Next() {
+		var r row
+		var k kind
+		var n int64
+		if err := q.Scan(&r.id, &r.created, &r.completed, &r.flags, &r.rank, &n, &k.model, &k.version, &k.status, &k.source, &k.deployment); err != nil {
+			return err
+		}
+		c.pending[r.id] = struct{}{}
+		c.outputs.drop(r.id)
+		if n == 0 {
+			continue // outputs of something that is no prediction of ours
+		}
+		c.kinds[k] = n
+		r.kind = unique.Make(k)
+		// an equal row of a running prediction has another object; of a final
+		// one it is only the outputs that were learned
+		if old := s.row(r.id); old == nil || *old != r || r.flags&done == 0 {
+			changed[r.id] = &r
+		}
+	}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		c.snap.Store(s.with(changed))
+	}
+	return nil
+}
+
+// readAllLocked reads the whole index.
+func (c *Catalog) readAllLocked(ctx context.Context, tx *sql.Tx) error {
+	kinds, handles, err := readKinds(ctx, tx)
+	if err != nil {
+		return err
+	}
+	rows, err := readRows(ctx, tx, handles)
+	if err != nil {
+		return err
+	}
+	old, revision := c.snap.Load(), uint64(1)
+	if old != nil {
+		revision = old.revision + 1
+	}
+	s := newSnapshot(revision, rows)
+	if old != nil {
+		c.noteDifferences(old, s)
+	}
+	c.outputs.dropAll()
+	c.kinds = kinds
+	c.snap.Store(s)
+	return nil
+}
+
+func readKinds(ctx context.Context, tx *sql.Tx) (map[kind]int64, map[int64]unique.Handle[kind], error) {
+	q, err := tx.QueryContext(ctx, "SELECT n, model, version, status, source, deployment FROM kind")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer q.Close()
+	kinds, handles := map[kind]int64{}, map[int64]unique.Handle[kind]{}
+	for q.Next() {
+		var n int64
+		var k kind
+		if err := q.Scan(&n, &k.model, &k.version, &k.status, &k.source, &k.deployment); err != nil {
+			return nil, nil, err
+		}
+		kinds[k], handles[n] = n, unique.Make(k)
+	}
+	return kinds, handles, q.Err()
+}
+
+// readRows reads all rows in the order of their ids, which is that of the table.
+func readRows(ctx context.Context, tx *sql.Tx, kinds map[int64]unique.Handle[kind]) ([]*row, error) {
+	q, err := tx.QueryContext(ctx, "SELECT id, kind, created, completed, flags, rank FROM prediction ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	var rows []*row
+	var kind int64
+	for q.Next() {
+		r := new(row)
+		if err := q.Scan(&r.id, &kind, &r.created, &r.completed, &r.flags, &r.rank); err != nil {
+			return nil, err
+		}
+		handle, ok := kinds[kind]
+		if !ok {
+			return nil, fmt.Errorf("prediction %s is of unknown kind %d: %w", r.id, kind, errDamaged)
+		}
+		r.kind = handle
+		rows = append(rows, r)
+	}
+	return rows, q.Err()
+}
+
+// noteDifferences makes pending what differs between two snapshots. Of what
+// runs the objects may differ too.
+func (c *Catalog) noteDifferences(old, s *snapshot) {
+	for r := range s.byID.all() {
+		if o := old.row(r.id); o == nil || *o != *r || r.flags&done == 0 {
+			c.pending[r.id] = struct{}{}
+		}
+	}
+	for r := range old.byID.all() {
+		if s.row(r.id) == nil {
+			c.pending[r.id] = struct{}{}
+		}
+	}
+}
