@@ -1,0 +1,277 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ServeHTTP answers for all three hosts: by the name of the host where it is
+// one of Replicate's or of Options, else by the path: /v1 is the API, /stream
+// the streams, everything else the delivery host.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := s.hostOf(r)
+	if p, ok := strings.CutPrefix(r.URL.Path, "/stream/"); ok && host == Stream {
+		r2 := *r
+		u := *r.URL
+		u.Path, u.RawPath = "/"+p, ""
+		r2.URL = &u
+		r = &r2
+	}
+	s.serve(w, r, host, "")
+}
+
+// Delivery answers for the delivery and the stream host and nothing else, so
+// that they can be another listener than the API's.
+func (s *Sim) Delivery() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := Delivery
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			host = Stream
+		}
+		s.serve(w, r, host, "")
+	})
+}
+
+func (s *Sim) hostOf(r *http.Request) Host {
+	name := strings.ToLower(r.Host)
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	switch {
+	case name == "stream.replicate.com":
+		return Stream
+	case name == "replicate.delivery" || strings.HasSuffix(name, ".replicate.delivery"):
+		return Delivery
+	case name == "api.replicate.com":
+		return API
+	}
+	of := func(base string) bool {
+		u, err := url.Parse(base)
+		return base != "" && err == nil && strings.EqualFold(u.Host, r.Host)
+	}
+	switch p := r.URL.Path; {
+	case of(s.opt.OutputBase) && !of(s.opt.PublicBase) && !strings.HasPrefix(p, "/v1/"):
+		return Delivery
+	case strings.HasPrefix(p, "/v1/"):
+		return API
+	case strings.HasPrefix(p, "/stream/"):
+		return Stream
+	}
+	return Delivery
+}
+
+// serve is what every request goes through, whatever it asks for.
+func (s *Sim) serve(w http.ResponseWriter, r *http.Request, host Host, second string) {
+	if !s.enter() {
+		panic(http.ErrAbortHandler)
+	}
+	defer s.wg.Done()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	line, _ := ctx.Value(paceKey{}).(*pace)
+	r = r.WithContext(context.WithValue(ctx, basesKey{}, s.basesOf(r, line, second)))
+
+	req := &Request{
+		Time: s.now(), Host: host, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+		Range: r.Header.Get("Range"), Header: r.Header.Clone(), Proto: r.Proto,
+	}
+	req.Header.Del("Authorization")
+	s.journal.add(req)
+	a := &answer{ResponseWriter: w, ctx: ctx, note: func(f func(*Request)) { s.journal.update(req, f) }}
+	defer a.close()
+
+	if host != API {
+		s.checkLeak(host, r)
+	}
+	if host == Delivery {
+		wait := s.opt.Delivery.FirstByte
+		if line != nil {
+			if !line.used.Swap(true) {
+				wait += s.opt.Delivery.Connect
+			}
+			a.pace = line
+		}
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+	handle := func(w http.ResponseWriter) {
+		switch host {
+		case API:
+			s.api.ServeHTTP(w, r)
+		case Delivery:
+			s.deliver(w, r)
+		case Stream:
+			s.streamEvents(w, r)
+		}
+	}
+	if a.fault = s.faults.hit(host, r.Method, r.URL.Path); a.fault != nil {
+		r = r.WithContext(context.WithValue(r.Context(), faultKey{}, a.fault))
+		a.fault.apply(a, r, handle)
+		return
+	}
+	handle(a)
+}
+
+// enter counts a request that Close waits for.
+func (s *Sim) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.wg.Add(1)
+	return true
+}
+
+type (
+	paceKey  struct{} // *pace of the connection
+	basesKey struct{} // bases of URLs in the answer
+	faultKey struct{} // *Fault of the request
+)
+
+// faultOf is the fault that hit the request; the zero Fault if none did.
+func faultOf(r *http.Request) *Fault {
+	if f, ok := r.Context().Value(faultKey{}).(*Fault); ok {
+		return f
+	}
+	return &Fault{}
+}
+
+// bases begin the URLs in an answer.
+type bases struct{ api, output, stream string }
+
+func basesFrom(r *http.Request) bases {
+	b, _ := r.Context().Value(basesKey{}).(bases)
+	return b
+}
+
+func (s *Sim) basesOf(r *http.Request, line *pace, second string) bases {
+	scheme := "http"
+	if r.TLS != nil || line != nil && line.secure {
+		scheme = "https"
+	}
+	b := bases{api: scheme + "://" + r.Host, output: second, stream: second}
+	if second == "" {
+		b.output, b.stream = b.api, b.api+"/stream"
+		if r.Host == "api.replicate.com" {
+			b.output, b.stream = "https://replicate.delivery", "https://stream.replicate.com"
+		}
+	}
+	set := func(to *string, from string) {
+		if from != "" {
+			*to = strings.TrimSuffix(from, "/")
+		}
+	}
+	set(&b.api, s.opt.PublicBase)
+	set(&b.output, s.opt.OutputBase)
+	set(&b.stream, s.opt.StreamBase)
+	return b
+}
+
+// Server is a world on two loopback listeners: one for the API, another for
+// output files and streams, so that they are different hosts to a client.
+type Server struct {
+	sim    *Sim
+	scheme string
+	addr   [2]net.Addr
+	srv    [2]*http.Server
+	wg     sync.WaitGroup
+	stop   func() bool
+	cert   *certificate
+}
+
+// Serve listens on addr ("127.0.0.1:0" picks a port) for the API and on
+// another port of the same host for the rest. The server runs until ctx ends
+// or Close.
+func (s *Sim) Serve(ctx context.Context, addr string) (*Server, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	var cfg net.ListenConfig
+	first, err := cfg.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	second, err := cfg.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		first.Close()
+		return nil, err
+	}
+	v := &Server{sim: s, scheme: "http", addr: [2]net.Addr{first.Addr(), second.Addr()}}
+	if s.opt.TLS {
+		v.scheme = "https"
+		if v.cert, err = newCertificate(host); err != nil {
+			first.Close()
+			second.Close()
+			return nil, err
+		}
+	}
+	base := v.scheme + "://" + second.Addr().String()
+	v.run(0, first, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, API, base)
+	}))
+	v.run(1, second, s.Delivery())
+	v.stop = context.AfterFunc(ctx, func() { v.Close() })
+	return v, nil
+}
+
+func (v *Server) run(i int, ln net.Listener, h http.Handler) {
+	srv := v.sim.server(h)
+	v.srv[i] = srv
+	v.wg.Go(func() {
+		var err error
+		if v.cert != nil {
+			srv.TLSConfig = v.cert.config()
+			err = srv.ServeTLS(ln, "", "")
+		} else {
+			err = srv.Serve(ln)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			v.sim.log.Error("simulator stopped serving", "err", err)
+		}
+	})
+}
+
+// server is the http.Server for a handler of this world.
+func (s *Sim) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: time.Minute, // a client that sends nothing must not stay for ever
+		BaseContext:       func(net.Listener) context.Context { return s.ctx },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			m, ok := c.(memConn)
+			return context.WithValue(ctx, paceKey{}, &pace{secure: ok && m.secure, net: s.opt.Delivery})
+		},
+	}
+}
+
+// URL is the root of the API without a path.
+func (v *Server) URL() string { return v.scheme + "://" + v.addr[0].String() }
+
+// BaseURL is what clients take as base URL: the root and /v1.
+func (v *Server) BaseURL() string { return v.URL() + "/v1" }
+
+// OutputHost is the host and port of output files.
+func (v *Server) OutputHost() string { return v.addr[1].String() }
+
+// Close ends all connections and waits for both listeners. The world goes on.
+func (v *Server) Close() error {
+	if v.stop != nil {
+		v.stop()
+	}
+	err := errors.Join(v.srv[0].Close(), v.srv[1].Close())
+	v.wg.Wait()
+	return err
+}
