@@ -1,0 +1,188 @@
+package fs
+
+import (
+	"context"
+	"encoding/json"
+	iofs "io/fs"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"replicatefs/fs/tree"
+)
+
+// Limits of what editors may leave on a desk.
+const (
+	maxScratch  = 256              // files
+	scratchLife = time.Hour        // an editor's temporary file is not kept longer
+	hiddenFor   = 5 * time.Second  // a removed trigger comes back: it is part of the folder
+	maxSave     = int64(100) << 20 // the API takes no larger files either
+)
+
+// A desk is a folder in which saving a file runs a model. It holds what the
+// folder shows besides its fixed content: the newest save, and the temporary
+// files with which editors and copying programs save. Those live in memory
+// only; nothing is sent before one of them is renamed onto a trigger.
+type desk struct {
+	fs    *FS
+	where string // its path in the mount
+	runs  runner // what a save here runs
+	made  time.Time
+
+	mu      sync.Mutex // guards what follows
+	saves   int
+	newest  *save
+	scratch map[string]*scratch
+	hidden  map[string]time.Time // triggers removed by name, and when
+}
+
+// triggers are the files of a desk that run the model when saved, and how
+// what was written becomes the input.
+var triggers = map[string]func([]byte) (json.RawMessage, error){
+	"prompt.txt": promptInput,
+	"input.json": jsonInput,
+}
+
+func newDesk(f *FS, where string, runs runner) *desk {
+	return &desk{fs: f, where: where, runs: runs, made: f.now(), scratch: map[string]*scratch{}, hidden: map[string]time.Time{}}
+}
+
+// temporary tells whether editors and copying programs use such a name for a
+// moment: vim (.swp, 4913, ~), GNOME (.goutputstream-*), rsync (.NAME.*),
+// kate and atomic writers (NAME.*), sed -i (sed*), Python's tempfile (tmp*),
+// emacs (#NAME#).
+func temporary(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), strings.HasSuffix(name, ".tmp"), name == "4913",
+		strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#"),
+		strings.HasPrefix(name, "sed") && len(name) == len("sedXXXXXX"),
+		strings.HasPrefix(name, "tmp"):
+		return true
+	}
+	for trigger := range triggers {
+		if strings.HasPrefix(name, trigger+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// entries are the triggers and temporary files that stand on the desk now.
+func (d *desk) entries() []tree.Entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var entries []tree.Entry
+	for name := range triggers {
+		if !d.hiddenLocked(name) {
+			entries = append(entries, tree.Entry{Name: name, Node: &trigger{d, name}})
+		}
+	}
+	for name, s := range d.scratch {
+		if d.fs.now().Sub(s.touched()) > scratchLife {
+			delete(d.scratch, name)
+			continue
+		}
+		entries = append(entries, tree.Entry{Name: name, Node: s})
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Name < entries[j].Name })
+	return entries
+}
+
+// find returns the node of a name that stands on the desk.
+func (d *desk) find(name string) (tree.Node, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.scratch[name]; s != nil {
+		return s, true
+	}
+	if triggers[name] != nil && !d.hiddenLocked(name) {
+		return &trigger{d, name}, true
+	}
+	return nil, false
+}
+
+func (d *desk) hiddenLocked(name string) bool {
+	at, ok := d.hidden[name]
+	if ok && d.fs.now().Sub(at) > hiddenFor {
+		delete(d.hidden, name)
+		return false
+	}
+	return ok
+}
+
+// Create makes a temporary file, or a trigger again that was removed for a
+// moment.
+func (d *desk) Create(_ context.Context, name string) (tree.Saver, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.fs.o.ReadOnly:
+		return nil, tree.ErrReadOnly
+	case triggers[name] != nil && !d.hiddenLocked(name), d.scratch[name] != nil:
+		return nil, iofs.ErrExist
+	case triggers[name] != nil:
+		delete(d.hidden, name)
+		return &trigger{d, name}, nil
+	case !temporary(name):
+		return nil, tree.ErrReadOnly
+	case len(d.scratch) >= maxScratch:
+		return nil, tree.ErrQuota
+	}
+	s := newScratch(d, name)
+	d.scratch[name] = s
+	return s, nil
+}
+
+// Remove removes a temporary file, or hides a trigger for a moment: install
+// and some editors remove a name before they write it anew.
+func (d *desk) Remove(_ context.Context, name string, dir bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.fs.o.ReadOnly:
+		return tree.ErrReadOnly
+	case d.scratch[name] != nil && !dir:
+		delete(d.scratch, name)
+	case triggers[name] != nil && !dir && !d.hiddenLocked(name):
+		d.hidden[name] = d.fs.now()
+	default:
+		return tree.ErrReadOnly
+	}
+	return nil
+}
+
+// Rename moves a temporary file. Onto a trigger that is a save, with the
+// result of one; the temporary file is gone only if it went well. A trigger
+// moved aside (vim keeps a backup so) leaves an empty file there.
+func (d *desk) Rename(ctx context.Context, name string, to tree.Dir, newName string) error {
+	target, ok := to.(interface{ desktop() *desk })
+	if !ok || target.desktop() != d || d.fs.o.ReadOnly {
+		return tree.ErrReadOnly
+	}
+	d.mu.Lock()
+	s := d.scratch[name]
+	switch {
+	case s != nil && triggers[newName] != nil:
+		d.mu.Unlock()
+		if err := d.save(ctx, newName, s.content()); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		delete(d.scratch, name)
+		delete(d.hidden, newName)
+	case s != nil && temporary(newName):
+		delete(d.scratch, name)
+		d.scratch[newName] = s
+	case triggers[name] != nil && !d.hiddenLocked(name) && temporary(newName):
+		d.hidden[name] = d.fs.now()
+		d.scratch[newName] = newScratch(d, newName)
+	default:
+		d.mu.Unlock()
+		return tree.ErrReadOnly
+	}
+	d.mu.Unlock()
+	return nil
+}
+
+func (d *desk) desktop() *desk { return d }

@@ -1,0 +1,204 @@
+package fs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"replicatefs/api"
+)
+
+// docs are what the API says of models, kept in the catalog so that it is
+// there at once and offline, and asked for again when it is old.
+type docs struct {
+	fs *FS
+
+	mu      sync.Mutex // guards what follows
+	fetched map[string]time.Time
+	parsed  map[string]*modelDoc
+}
+
+// A modelDoc is a model as last told, and when what it says last changed.
+type modelDoc struct {
+	*api.Model
+	changed time.Time
+}
+
+const (
+	docLife   = 5 * time.Minute // how old a description may be before it is asked for again
+	maxParsed = 1024            // models at hand in memory
+)
+
+func newDocs(f *FS) *docs {
+	return &docs{fs: f, fetched: map[string]time.Time{}, parsed: map[string]*modelDoc{}}
+}
+
+// model returns what is known of owner/name: at once if anything is, however
+// old, and then it is asked for again behind the caller's back.
+func (d *docs) model(ctx context.Context, name string) (*modelDoc, error) {
+	m, err := d.known(ctx, name)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist):
+		return d.fetch(ctx, name)
+	case err != nil:
+		return nil, err
+	case d.old("model/" + name):
+		d.fs.tasks.Go(func() {
+			if _, err := d.fetch(d.fs.life, name); err != nil {
+				d.fs.log.Debug("a model could not be asked for again", "model", name, "err", err)
+			}
+		})
+	}
+	return m, nil
+}
+
+// known is the model as the catalog has it.
+func (d *docs) known(ctx context.Context, name string) (*modelDoc, error) {
+	d.mu.Lock()
+	m := d.parsed[name]
+	d.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	raw, changed, err := d.fs.catalog.Doc(ctx, "model/"+name)
+	if err != nil {
+		return nil, err
+	}
+	return d.parse(name, raw, changed)
+}
+
+func (d *docs) parse(name string, raw []byte, changed time.Time) (*modelDoc, error) {
+	parsed, err := api.ParseModel(raw)
+	if err != nil {
+		return nil, err
+	}
+	m := &modelDoc{parsed, changed.Truncate(time.Second)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.parsed) >= maxParsed {
+		clear(d.parsed)
+	}
+	d.parsed[name] = m
+	return m, nil
+}
+
+// old tells, once per docLife, that a document should be asked for again.
+func (d *docs) old(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.fs.now()
+	if at, ok := d.fetched[key]; ok && now.Sub(at) < docLife {
+		return false
+	}
+	d.fetched[key] = now
+	return true
+}
+
+// fetch asks the API for a model, once for all who want it now. A model that
+// does not exist is remembered as such for a moment.
+func (d *docs) fetch(ctx context.Context, name string) (*modelDoc, error) {
+	err := d.fs.misses.ask(ctx, "model/"+name, func(ctx context.Context) error {
+		owner, model, _ := strings.Cut(name, "/")
+		m, err := d.fs.api.Model(ctx, owner, model)
+		if err != nil {
+			return err
+		}
+		changed, err := d.fs.catalog.PutDoc(ctx, "model/"+name, withoutCounters(m.Raw))
+		if err != nil {
+			return err
+		}
+		d.old("model/" + name)
+		_, err = d.parse(name, withoutCounters(m.Raw), changed)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.known(ctx, name)
+}
+
+// target is what a save in the folder of a model runs: official models by
+// name, others by their latest version, which must not be an old one.
+func (d *docs) target(ctx context.Context, name string) (api.Target, error) {
+	m, err := d.known(ctx, name)
+	if err != nil || !m.Official && d.old("model/"+name) {
+		fresh, fresher := d.fetch(ctx, name)
+		switch {
+		case fresher == nil:
+			m = fresh
+		case m == nil || errors.Is(fresher, iofs.ErrNotExist):
+			return api.Target{}, fresher
+		}
+	}
+	if !m.Official && m.LatestVersion != nil {
+		return api.Target{Version: m.LatestVersion.ID}, nil
+	}
+	return api.Target{Model: name}, nil
+}
+
+// readme is the model's own, or a short one of ours where it has none.
+func (d *docs) readme(ctx context.Context, name string) ([]byte, time.Time, error) {
+	key := "readme/" + name
+	if text, changed, err := d.fs.catalog.Doc(ctx, key); err == nil && !d.old(key) {
+		return text, changed.Truncate(time.Second), nil
+	}
+	m, err := d.model(ctx, name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	text, err := d.fs.api.Readme(ctx, m.Owner, m.Name)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist):
+		text = fmt.Sprintf("# %s\n\n%s\n", name, m.Description)
+	case err != nil:
+		if old, changed, e := d.fs.catalog.Doc(ctx, key); e == nil {
+			return old, changed.Truncate(time.Second), nil
+		}
+		return nil, time.Time{}, err
+	}
+	d.old(key)
+	changed, err := d.fs.catalog.PutDoc(ctx, key, []byte(text))
+	return []byte(text), changed.Truncate(time.Second), err
+}
+
+// description is model.json: the API's object without its counters.
+func (d *docs) description(ctx context.Context, name string) ([]byte, time.Time, error) {
+	m, err := d.model(ctx, name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return indent(m.Raw), m.changed, nil
+}
+
+// schema is schema.json: input and output of the latest version.
+func (d *docs) schema(ctx context.Context, name string) ([]byte, time.Time, error) {
+	m, err := d.model(ctx, name)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if m.LatestVersion == nil {
+		return []byte("{}\n"), m.changed, nil
+	}
+	return indent(schemas(m.LatestVersion.Schema)), m.changed, nil
+}
+
+// withoutCounters takes off a model what changes with every run of anybody,
+// so that model.json stays the same for as long as it says the same. Members
+// come sorted: the API's order is not always the same.
+func withoutCounters(raw json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return raw
+	}
+	delete(members, "run_count")
+	clean, err := encode(members)
+	if err != nil {
+		return raw
+	}
+	return clean
+}

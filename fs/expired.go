@@ -1,0 +1,94 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	iofs "io/fs"
+	"strings"
+	"time"
+
+	"replicatefs/fs/tree"
+)
+
+// expiredName is the file that says what Replicate deleted before it was kept
+// here.
+const expiredName = "expired.txt"
+
+// lost tells which files of a prediction can no longer be had: Replicate
+// deleted them, and they are not wholly here. Only what Replicate itself said
+// counts; an API that cannot be reached deletes nothing.
+func (f *FS) lost(ctx context.Context, known *folder) (map[string]bool, error) {
+	p, _ := f.catalog.Prediction(known.ID)
+	if p.Removed && !p.Full {
+		return map[string]bool{"": true}, nil // gone before it was ever seen
+	}
+	facts, err := f.catalog.Outputs(ctx, known.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lost map[string]bool
+	for _, it := range known.items {
+		fact, asked := facts[it.name]
+		if it.kind != remote || !p.Removed && !fact.Gone {
+			continue
+		}
+		if asked && !fact.Gone && f.cache.Complete(key(known.ID, it.name, fact)) {
+			continue
+		}
+		if lost == nil {
+			lost = map[string]bool{}
+		}
+		lost[it.name] = true
+	}
+	return lost, nil
+}
+
+// An expired file names what was lost.
+type expired struct {
+	fs *FS
+	id string
+}
+
+func (e *expired) Ino() uint64             { return tree.Ino("prediction", e.id, expiredName) }
+func (e *expired) Peek() (tree.Info, bool) { return tree.Info{}, false }
+
+func (e *expired) Info(ctx context.Context) (tree.Info, error) {
+	b, mod, err := e.bytes(ctx)
+	if err != nil {
+		return tree.Info{}, err
+	}
+	return tree.Info{Mode: tree.FileMode, Size: int64(len(b)), ModTime: mod, Live: true}, nil
+}
+
+func (e *expired) Open(ctx context.Context) (tree.Handle, error) {
+	b, _, err := e.bytes(ctx)
+	return tree.Memory(b), err
+}
+
+func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
+	known, err := e.fs.folder(ctx, e.id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	lost, err := e.fs.lost(ctx, known)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if len(lost) == 0 {
+		return nil, time.Time{}, iofs.ErrNotExist
+	}
+	var b strings.Builder
+	b.WriteString("Replicate deletes what a prediction read and made one hour after the run.\n")
+	if lost[""] {
+		b.WriteString("This one was deleted before this mount saw it.\n")
+	} else {
+		b.WriteString("These files were deleted before they were kept here:\n\n")
+		for _, it := range known.items {
+			if lost[it.name] {
+				fmt.Fprintf(&b, "%s\t%s\n", it.name, it.text)
+			}
+		}
+	}
+	p, _ := e.fs.catalog.Prediction(e.id)
+	return []byte(b.String()), modTime(p), nil
+}

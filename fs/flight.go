@@ -1,0 +1,74 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"replicatefs/api"
+)
+
+// A flight is a prediction that has not ended yet and is being watched. There
+// is one per prediction however many wait for it, and it outlives them all:
+// only the end of the run or of the mount ends it.
+type flight struct {
+	id   string
+	done chan struct{}
+	last *api.Prediction // set before done is closed
+	err  error           // likewise
+}
+
+// follow watches a prediction until it has ended. Over is called then.
+func (f *FS) follow(p *api.Prediction, over func()) *flight {
+	f.mu.Lock()
+	fl := f.flights[p.ID]
+	if fl != nil || p.Done() {
+		f.mu.Unlock()
+		if fl == nil {
+			fl = &flight{id: p.ID, done: make(chan struct{}), last: p}
+			close(fl.done)
+			over()
+			return fl
+		}
+		f.tasks.Go(func() {
+			<-fl.done
+			over()
+		})
+		return fl
+	}
+	fl = &flight{id: p.ID, done: make(chan struct{}), last: p}
+	f.flights[p.ID] = fl
+	f.mu.Unlock()
+
+	f.tasks.Go(func() {
+		defer over()
+		ctx := f.life
+		last, err := f.api.Wait(ctx, p, func(p *api.Prediction) { f.note(ctx, p, false) })
+		if err == nil {
+			f.note(context.WithoutCancel(ctx), last, false)
+			fl.last = last
+		}
+		fl.err = err
+		f.mu.Lock()
+		delete(f.flights, p.ID)
+		f.mu.Unlock()
+		close(fl.done)
+	})
+	return fl
+}
+
+// outcome is the result of close() for a run that has ended.
+func (fl *flight) outcome() error {
+	switch {
+	case fl.err != nil:
+		return &refusal{kind: errRunFailed, cause: fl.err,
+			sentence: fmt.Sprintf("The run %s was started, but it can no longer be watched: %v", fl.id, fl.err)}
+	case fl.last.Status == api.Succeeded:
+		return nil
+	}
+	why := strings.TrimSpace(fl.last.Error)
+	if why == "" {
+		why = "its logs.txt may tell more."
+	}
+	return &refusal{kind: errRunFailed, sentence: fmt.Sprintf("The run %s ended as %s: %s", fl.id, fl.last.Status, why)}
+}

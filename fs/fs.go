@@ -1,0 +1,201 @@
+// Package fs lays a Replicate account out as a tree of folders: what is
+// where, what each file says, and what writing to one means.
+//
+// # Words
+//
+// A prediction is one run of a model. Its folder in predictions/ is its one
+// real place; every other folder that shows it is a view, made of links. An
+// output is a file that a prediction made. A desk is a folder in which saving
+// a file, a trigger, runs a model. A save is one such saving, and a flight is
+// a prediction that has not ended yet and is being watched.
+//
+// # How it hangs together
+//
+//	plan.go        prediction → names and sources, as plain data
+//	prediction.go  predictions/ and the folders in it
+//	output.go      files on the delivery host: size once, bytes through the cache
+//	view.go        by-date/, by-status/: folders of links
+//	model.go       models/, with docs.go for what the API says of them
+//	desk.go        triggers and temporary files; save.go, run.go what a save does
+//	sync.go        news from the API into the catalog
+//
+// The catalog is the account as far as it is known; everything shown comes
+// from there, and sync, runs and lookups bring it up to date. Nodes hold names
+// and look everything else up when asked, so a million of them cost little.
+package fs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"replicatefs/api"
+	"replicatefs/cache"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
+)
+
+// Options are what a mount may choose. The zero value waits for no run and
+// polls every 15 seconds.
+type Options struct {
+	Wait             time.Duration // for how long a save waits for the end of its run; 0: not
+	PreferWait       time.Duration // lets the API hold the create so long; 0: not
+	CancelAfter      time.Duration // lets the API end a run after that; 0: its own limit
+	MaxRuns          int           // runs under way at once, default 8
+	MaxRunsPerMinute int           // default 60
+	ReadOnly         bool          // nothing can be saved
+
+	Poll time.Duration    // how often to ask for news, default 15 s
+	Now  func() time.Time // default time.Now
+	Log  *slog.Logger     // default none
+}
+
+// Backend is what a tree stands on. All of it belongs to one account at one
+// base URL, and stays the caller's to close, after Close of the FS.
+type Backend struct {
+	API     *api.Client
+	Content *api.Content
+	Cache   *cache.Cache
+	Catalog *catalog.Catalog
+	Account *api.Account
+}
+
+// FS is a mounted account.
+type FS struct {
+	api     *api.Client
+	content *api.Content
+	cache   *cache.Cache
+	catalog *catalog.Catalog
+	account *api.Account
+	since   time.Time // when what is fixed in the tree was first seen
+	begun   time.Time // when this mount was
+
+	o   Options
+	now func() time.Time
+	log *slog.Logger
+
+	docs    *docs
+	guard   *guard
+	claims  *claims
+	misses  *misses
+	folders *lru.Cache[string, *folder]
+	asking  singleflight.Group // for sizes
+	stats   chan struct{}      // a place for each HEAD that may be under way
+	sends   atomic.Uint64
+	changes atomic.Uint64 // counts changed predictions, so that no old one is remembered
+
+	life   context.Context // of everything that outlives the call that began it
+	end    context.CancelFunc
+	tasks  sync.WaitGroup
+	synced chan struct{} // closed when the first news is in, or could not be had
+	first  sync.Once
+
+	mu      sync.Mutex // guards what follows
+	flights map[string]*flight
+	desks   map[string]*desk
+	arrived map[string]time.Time // predictions first seen lately, and when
+	watch   func(tree.Change)
+}
+
+// maxStats is how many sizes are asked for at once.
+const maxStats = 16
+
+// New makes the tree of an account. It asks nobody; Start does.
+func New(b Backend, o Options) (*FS, error) {
+	o = o.withDefaults()
+	f := &FS{
+		api: b.API, content: b.Content, cache: b.Cache, catalog: b.Catalog, account: b.Account,
+		o: o, now: o.Now, log: o.Log,
+		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), misses: newMisses(o.Now),
+		stats: make(chan struct{}, maxStats), synced: make(chan struct{}),
+		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
+		watch: func(tree.Change) {},
+	}
+	f.begun = f.now()
+	f.docs = newDocs(f)
+	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
+	f.life, f.end = context.WithCancel(context.Background())
+	since, err := b.Catalog.PutDoc(f.life, "account", b.Account.Raw)
+	if err != nil {
+		return nil, fmt.Errorf("write down the account: %w", err)
+	}
+	f.since = since.Truncate(time.Second)
+	return f, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxRuns == 0 {
+		o.MaxRuns = 8
+	}
+	if o.MaxRunsPerMinute == 0 {
+		o.MaxRunsPerMinute = 60
+	}
+	if o.Poll == 0 {
+		o.Poll = 15 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Watch sets who is told of changes. It is called from several goroutines,
+// never under a lock, and must not wait. Call it before Start.
+func (f *FS) Watch(watch func(tree.Change)) { f.watch = watch }
+
+// Start begins to bring news from the API and picks up the runs that were
+// under way when the last mount ended.
+func (f *FS) Start() {
+	f.tasks.Go(f.resume)
+	f.tasks.Go(f.sync)
+}
+
+// Close ends everything under way here and waits for it. Runs go on at
+// Replicate, and are picked up again by the next Start.
+func (f *FS) Close() {
+	f.end()
+	f.tasks.Wait()
+}
+
+// Root is the top of the tree.
+func (f *FS) Root() tree.Dir {
+	return tree.Folder(tree.Ino("root"), f.since,
+		tree.Entry{Name: "README.md", Node: tree.Bytes(tree.Ino("readme"), f.since, []byte(welcome))},
+		tree.Entry{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.since, indent(f.account.Raw))},
+		tree.Entry{Name: "by-date", Node: f.byDate()},
+		tree.Entry{Name: "by-status", Node: f.byStatus()},
+		tree.Entry{Name: "models", Node: f.models()},
+		tree.Entry{Name: "predictions", Node: f.predictions()},
+	)
+}
+
+// desk returns the one desk of a folder.
+func (f *FS) desk(where string, runs runner) *desk {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.desks[where]
+	if d == nil {
+		d = newDesk(f, where, runs)
+		f.desks[where] = d
+	}
+	return d
+}
+
+func (f *FS) notify(c tree.Change) { f.watch(c) }
+
+// newest is the second in which the newest prediction was made.
+func (f *FS) newest() time.Time {
+	if t := f.catalog.Newest(); t.After(f.since) {
+		return t.Truncate(time.Second)
+	}
+	return f.since
+}

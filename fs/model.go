@@ -1,0 +1,178 @@
+package fs
+
+import (
+	"context"
+	iofs "io/fs"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"replicatefs/api"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
+)
+
+// What the names of an owner and of a model can be. Shells, file managers and
+// prompts look for many other names in every folder; those cost no request.
+var (
+	ownerName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,63}$`)
+	modelName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$`)
+)
+
+// models is the folder of owners. It lists those whose models were used here;
+// any other is there by its exact name.
+func (f *FS) models() tree.Dir {
+	return &tree.Listing{
+		Number: tree.Ino("folder", "models"),
+		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.since, Valid: time.Second} },
+		Entries: func(ctx context.Context) ([]tree.Entry, error) {
+			f.firstNews(ctx)
+			var entries []tree.Entry
+			for _, name := range f.used() {
+				owner, _, _ := strings.Cut(name, "/")
+				if n := len(entries); n == 0 || entries[n-1].Name != owner {
+					entries = append(entries, tree.Entry{Name: owner, Node: f.owner(owner)})
+				}
+			}
+			return entries, nil
+		},
+		Named: func(_ context.Context, owner string) (tree.Node, error) {
+			if !ownerName.MatchString(owner) {
+				return nil, iofs.ErrNotExist
+			}
+			return f.owner(owner), nil
+		},
+	}
+}
+
+// used are the models that were used, as owner/name, sorted.
+func (f *FS) used() []string {
+	var names []string
+	for _, g := range f.catalog.Models() {
+		if owner, name, ok := strings.Cut(g.Name, "/"); ok && ownerName.MatchString(owner) && modelName.MatchString(name) {
+			names = append(names, g.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// owner is the folder of one owner's models.
+func (f *FS) owner(owner string) tree.Dir {
+	return &tree.Listing{
+		Number: tree.Ino("folder", "models/"+owner),
+		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.since, Valid: time.Second} },
+		Entries: func(context.Context) ([]tree.Entry, error) {
+			var entries []tree.Entry
+			for _, full := range f.used() {
+				if name, ok := strings.CutPrefix(full, owner+"/"); ok {
+					entries = append(entries, tree.Entry{Name: name, Node: f.model(full)})
+				}
+			}
+			return entries, nil
+		},
+		Named: func(ctx context.Context, name string) (tree.Node, error) {
+			full := owner + "/" + name
+			if !modelName.MatchString(name) {
+				return nil, iofs.ErrNotExist
+			}
+			if f.catalog.Model(full).Count == 0 {
+				if _, err := f.docs.model(ctx, full); err != nil {
+					return nil, translate(err)
+				}
+			}
+			return f.model(full), nil
+		},
+	}
+}
+
+// A modelDir is a model as a folder: what it is, what was run of it, and the
+// desk on which saving runs it.
+type modelDir struct {
+	*desk
+	name string // owner/name
+}
+
+func (f *FS) model(name string) *modelDir {
+	d := f.desk("models/"+name, func(ctx context.Context) (api.Target, error) { return f.docs.target(ctx, name) })
+	return &modelDir{d, name}
+}
+
+func (m *modelDir) Ino() uint64 { return m.desk.ino() }
+
+func (m *modelDir) Peek() (tree.Info, bool) {
+	mode := tree.DirMode
+	if !m.fs.o.ReadOnly {
+		mode |= 0o200
+	}
+	mod := m.fs.since
+	if g := m.fs.catalog.Model(m.name); g.Count > 0 {
+		mod = modTime(g.Newest)
+	}
+	return tree.Info{Mode: mode, ModTime: mod, Valid: time.Second}, true
+}
+
+func (m *modelDir) Info(context.Context) (tree.Info, error) {
+	info, _ := m.Peek()
+	return info, nil
+}
+
+func (m *modelDir) List(ctx context.Context) ([]tree.Entry, error) {
+	entries := m.desk.entries()
+	for i, row := range modelFiles {
+		entries = append(entries, tree.Entry{Name: row.name, Node: m.file(i)})
+	}
+	for _, name := range []string{"error.txt", "latest", "predictions"} {
+		if node, err := m.special(name); err == nil {
+			entries = append(entries, tree.Entry{Name: name, Node: node})
+		}
+	}
+	tree.Sort(entries)
+	return entries, nil
+}
+
+func (m *modelDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
+	if node, ok := m.desk.find(name); ok {
+		return node, nil
+	}
+	for i, row := range modelFiles {
+		if row.name == name {
+			return m.file(i), nil
+		}
+	}
+	return m.special(name)
+}
+
+// special finds what is in the folder only at times, or leads elsewhere.
+func (m *modelDir) special(name string) (tree.Node, error) {
+	switch name {
+	case "predictions":
+		return m.fs.links(m.where+"/predictions", tree.Final,
+			func() iter.Seq[catalog.Prediction] { return m.fs.catalog.ByModel(m.name) },
+			func(p catalog.Prediction) bool { return p.Model == m.name }), nil
+	case "latest":
+		return m.latest(m.fs.catalog.Model(m.name))
+	}
+	return m.desk.told(name)
+}
+
+// modelFiles are what a model says of itself. A new one is a row here.
+var modelFiles = []struct {
+	name  string
+	bytes func(d *docs, ctx context.Context, name string) ([]byte, time.Time, error) // a method of docs
+}{
+	{"README.md", (*docs).readme},
+	{"model.json", (*docs).description},
+	{"schema.json", (*docs).schema},
+}
+
+// file is one of them. It is rendered anew for each look: a model may change.
+func (m *modelDir) file(i int) tree.File {
+	row := modelFiles[i]
+	return tree.Text(tree.Ino("model", m.name, row.name), func(ctx context.Context) ([]byte, time.Time, error) {
+		b, mod, err := row.bytes(m.fs.docs, ctx, m.name)
+		return b, mod, translate(err)
+	})
+}

@@ -1,0 +1,174 @@
+package fs
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"path"
+	"strings"
+
+	"replicatefs/api"
+)
+
+// A kind says where the bytes of an item come from.
+type kind int
+
+const (
+	rendered kind = iota // from the prediction, by render
+	inline               // text itself
+	remote               // the URL in text
+	embedded             // the data: URI in text
+	control              // nowhere: writing to it does something
+)
+
+// An item is one name in a prediction's folder and where its bytes are.
+type item struct {
+	name   string
+	kind   kind
+	text   string
+	render func(*api.Prediction) []byte
+}
+
+// texts are the small files of every prediction: what is always there, and
+// what is there when there is something to say. A new one is a row here.
+var texts = []struct {
+	name   string
+	always bool
+	render func(*api.Prediction) []byte // nil: nothing to say
+}{
+	{"status", true, func(p *api.Prediction) []byte { return line(p.Status) }},
+	{"logs.txt", true, func(p *api.Prediction) []byte { return []byte(p.Logs) }},
+	{"prediction.json", true, func(p *api.Prediction) []byte { return indent(p.Raw) }},
+	{"prompt.txt", false, prompt},
+	{"input.json", false, func(p *api.Prediction) []byte { return indent(p.Input) }},
+	{"output.json", false, func(p *api.Prediction) []byte { return indent(p.Output) }},
+	{"metrics.json", false, func(p *api.Prediction) []byte { return indent(p.Metrics) }},
+	{"error.txt", false, failure},
+}
+
+// plan is the layout of a prediction's folder: names and sources, as plain
+// data, in order of appearance. It depends on the prediction alone, so the
+// same prediction has the same names on every machine. Allowed tells which
+// URLs are on an output host.
+func plan(p *api.Prediction, allowed func(string) bool) []item {
+	taken := names{}
+	var items []item
+	add := func(name string, it item) {
+		it.name = taken.take(name)
+		items = append(items, it)
+	}
+	for _, t := range texts {
+		taken[t.name] = true // also when absent now: a name is never renamed later
+		if t.always || len(t.render(p)) > 0 {
+			items = append(items, item{name: t.name, kind: rendered, render: t.render})
+		}
+	}
+	taken["expired.txt"], taken["cancel"] = true, true
+	if !p.Done() {
+		items = append(items, item{name: "cancel", kind: control})
+	}
+
+	if text, ok := textOutput(p.Output, allowed); ok {
+		add("output.txt", item{kind: inline, text: text})
+	} else {
+		for _, m := range members(p.Output) {
+			stem := strings.Join(append([]string{"output"}, m.path...), "-")
+			if ext, kind, ok := file(m.text, allowed); ok {
+				add(stem+ext, item{kind: kind, text: m.text})
+			} else {
+				add(stem+".txt", item{kind: inline, text: m.text})
+			}
+		}
+	}
+	for _, m := range members(p.Input) {
+		if ext, kind, ok := file(m.text, allowed); ok {
+			add(strings.Join(append([]string{"input"}, m.path...), "-")+ext, item{kind: kind, text: m.text})
+		}
+	}
+	return items
+}
+
+// file tells whether the whole text is a file that may be read, and its
+// extension. No request is made and no content looked at: a name must be
+// known for nothing and stay the same.
+func file(text string, allowed func(string) bool) (ext string, k kind, ok bool) {
+	switch {
+	case len(text) >= len("data:") && isData(text):
+		return dataExtension(text), embedded, true
+	case strings.Contains(text, "://") && allowed(text):
+		u, err := url.Parse(text)
+		if err != nil {
+			return "", 0, false
+		}
+		if ext = extension(path.Base(u.Path)); ext == "" {
+			ext = ".bin"
+		}
+		return ext, remote, true
+	}
+	return "", 0, false
+}
+
+// textOutput is the text of a string, or of a list of strings joined, none of
+// which is a file.
+func textOutput(raw json.RawMessage, allowed func(string) bool) (string, bool) {
+	var parts []string
+	var one string
+	switch {
+	case json.Unmarshal(raw, &one) == nil && !isNull(raw):
+		parts = []string{one}
+	case json.Unmarshal(raw, &parts) != nil || len(parts) == 0:
+		return "", false
+	}
+	for _, part := range parts {
+		if _, _, ok := file(part, allowed); ok {
+			return "", false
+		}
+	}
+	return strings.Join(parts, ""), true
+}
+
+func isNull(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// prompt is input.prompt with a final newline: saving takes one off, so that
+// a copy of the file back into a model is the same prompt to the byte.
+func prompt(p *api.Prediction) []byte {
+	var input struct {
+		Prompt *string `json:"prompt"`
+	}
+	if json.Unmarshal(p.Input, &input) != nil || input.Prompt == nil {
+		return nil
+	}
+	return line(*input.Prompt)
+}
+
+// failure is why a prediction did not succeed. The text alone decides
+// nothing: successful predictions carry an empty one too.
+func failure(p *api.Prediction) []byte {
+	switch {
+	case !p.Done() || p.Status == api.Succeeded:
+		return nil
+	case p.Error != "":
+		return line(p.Error)
+	case p.Status == api.Failed:
+		return line("The model failed and gave no reason; logs.txt may tell more.")
+	}
+	return nil
+}
+
+func line(s string) []byte { return append([]byte(s), '\n') }
+
+// indent lays JSON out for reading; order and numbers stay as received.
+func indent(raw json.RawMessage) []byte {
+	if isNull(raw) {
+		return nil
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		return line(string(raw))
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
+}

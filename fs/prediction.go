@@ -1,0 +1,303 @@
+package fs
+
+import (
+	"context"
+	iofs "io/fs"
+	"regexp"
+	"time"
+
+	"replicatefs/api"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
+)
+
+// predictionID is what an id can be: names that cannot be one are not asked
+// for, and shells and file managers ask for many.
+var predictionID = regexp.MustCompile(`^[0-9a-z]{16,40}$`)
+
+// A folder is a prediction with the layout of its folder.
+type folder struct {
+	*api.Prediction
+	items []item // in order of appearance
+}
+
+func (f *folder) item(name string) (item, bool) {
+	for _, it := range f.items {
+		if it.name == name {
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+// predictions is the folder of all of them.
+func (f *FS) predictions() tree.Dir {
+	return &tree.Listing{
+		Number: tree.Ino("predictions"),
+		Told: func() tree.Info {
+			return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second}
+		},
+		Entries: func(ctx context.Context) ([]tree.Entry, error) {
+			f.firstNews(ctx)
+			entries := make([]tree.Entry, 0, f.catalog.Len())
+			for p := range f.catalog.ByID() {
+				entries = append(entries, tree.Entry{Name: p.ID, Node: &predictionDir{f, p.ID}})
+			}
+			return entries, nil
+		},
+		Named: func(ctx context.Context, id string) (tree.Node, error) {
+			if err := f.know(ctx, id); err != nil {
+				return nil, err
+			}
+			return &predictionDir{f, id}, nil
+		},
+	}
+}
+
+// know makes sure that a prediction is in the catalog, by one request if it
+// has to be asked for.
+func (f *FS) know(ctx context.Context, id string) error {
+	if _, ok := f.catalog.Prediction(id); ok {
+		return nil
+	}
+	if !predictionID.MatchString(id) {
+		return iofs.ErrNotExist
+	}
+	return f.misses.ask(ctx, "prediction/"+id, func(ctx context.Context) error {
+		p, err := f.api.Prediction(ctx, id)
+		if err != nil {
+			return translate(err)
+		}
+		f.note(ctx, p, false)
+		return nil
+	})
+}
+
+// folder returns a prediction as it is known now: from the run under way,
+// else from the catalog.
+func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
+	if known, ok := f.folders.Get(id); ok {
+		return known, nil
+	}
+	seen := f.changes.Load()
+	raw, err := f.catalog.Raw(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := api.ParsePrediction(raw)
+	if err != nil {
+		return nil, err
+	}
+	known := &folder{p, plan(p, f.content.Allowed)}
+	if len(raw) <= maxRemembered && seen == f.changes.Load() {
+		f.folders.Add(id, known)
+	}
+	return known, nil
+}
+
+// Parsed predictions that are kept at hand: enough for a walk to stat and
+// read a folder without parsing it for every file.
+const (
+	remembered    = 256
+	maxRemembered = 64 << 10 // bytes of JSON; larger ones are parsed each time
+)
+
+// A predictionDir is one prediction as a folder.
+type predictionDir struct {
+	fs *FS
+	id string
+}
+
+func (d *predictionDir) Ino() uint64 { return tree.Ino("prediction", d.id) }
+
+func (d *predictionDir) Peek() (tree.Info, bool) {
+	p, ok := d.fs.catalog.Prediction(d.id)
+	if !ok {
+		return tree.Info{}, false
+	}
+	info := tree.Info{Mode: tree.DirMode, ModTime: modTime(p)}
+	if p.Done {
+		info.Valid = tree.Final
+	}
+	return info, true
+}
+
+func (d *predictionDir) Info(ctx context.Context) (tree.Info, error) {
+	if err := d.fs.know(ctx, d.id); err != nil {
+		return tree.Info{}, err
+	}
+	info, _ := d.Peek()
+	return info, nil
+}
+
+// modTime is the second in which a prediction was completed, or created where
+// that is not told. Fractions are left out: the API tells them differently
+// from one answer to the next.
+func modTime(p catalog.Prediction) time.Time {
+	if p.Done && !p.Completed.IsZero() {
+		return p.Completed.Truncate(time.Second)
+	}
+	return p.Created.Truncate(time.Second)
+}
+
+func (d *predictionDir) List(ctx context.Context) ([]tree.Entry, error) {
+	known, err := d.fs.folder(ctx, d.id)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := d.fs.lost(ctx, known)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]tree.Entry, 0, len(known.items)+1)
+	for _, it := range known.items {
+		if !lost[it.name] {
+			entries = append(entries, tree.Entry{Name: it.name, Node: d.node(it)})
+		}
+	}
+	if len(lost) > 0 {
+		entries = append(entries, tree.Entry{Name: expiredName, Node: &expired{d.fs, d.id}})
+	}
+	tree.Sort(entries)
+	return entries, nil
+}
+
+func (d *predictionDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
+	known, err := d.fs.folder(ctx, d.id)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := d.fs.lost(ctx, known)
+	if err != nil {
+		return nil, err
+	}
+	if name == expiredName && len(lost) > 0 {
+		return &expired{d.fs, d.id}, nil
+	}
+	it, ok := known.item(name)
+	if !ok || lost[name] {
+		return nil, iofs.ErrNotExist
+	}
+	return d.node(it), nil
+}
+
+func (d *predictionDir) node(it item) tree.Node {
+	switch it.kind {
+	case remote:
+		return &output{d.fs, d.id, it.name}
+	case control:
+		return &cancel{d.fs, d.id}
+	}
+	return &text{d.fs, d.id, it.name}
+}
+
+// A text is a file of a prediction whose bytes are in its JSON.
+type text struct {
+	fs       *FS
+	id, name string
+}
+
+func (t *text) Ino() uint64 { return tree.Ino("prediction", t.id, t.name) }
+
+func (t *text) Peek() (tree.Info, bool) {
+	p, ok := t.fs.catalog.Prediction(t.id)
+	if !ok || t.partial(p) {
+		return tree.Info{}, false
+	}
+	info, err := t.Info(context.Background())
+	return info, err == nil
+}
+
+// partial tells whether the catalog only has what a listing told, which may
+// leave out the logs.
+func (t *text) partial(p catalog.Prediction) bool {
+	return p.Done && !p.Full && !p.Removed && (t.name == "logs.txt" || t.name == "prediction.json")
+}
+
+func (t *text) Info(ctx context.Context) (tree.Info, error) {
+	b, p, err := t.bytes(ctx)
+	if err != nil {
+		return tree.Info{}, err
+	}
+	info := tree.Info{Mode: tree.FileMode, Size: int64(len(b)), ModTime: modTime(p), Live: true}
+	if p.Done {
+		info.Live, info.Valid = false, tree.Final
+	}
+	return info, nil
+}
+
+func (t *text) Open(ctx context.Context) (tree.Handle, error) {
+	b, _, err := t.bytes(ctx)
+	return tree.Memory(b), err
+}
+
+// bytes is what the file says now.
+func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
+	p, ok := t.fs.catalog.Prediction(t.id)
+	if !ok {
+		return nil, p, iofs.ErrNotExist
+	}
+	if t.partial(p) {
+		if err := t.fs.refresh(ctx, t.id); err != nil {
+			return nil, p, err
+		}
+	}
+	known, err := t.fs.folder(ctx, t.id)
+	if err != nil {
+		return nil, p, err
+	}
+	it, ok := known.item(t.name)
+	if !ok {
+		return nil, p, iofs.ErrNotExist
+	}
+	switch it.kind {
+	case rendered:
+		return it.render(known.Prediction), p, nil
+	case embedded:
+		b, err := decodeData(it.text)
+		return b, p, err
+	}
+	return []byte(it.text), p, nil
+}
+
+// A cancel file ends the run when anything is written to it. It is there only
+// while there is something to end.
+type cancel struct {
+	fs *FS
+	id string
+}
+
+func (c *cancel) Ino() uint64 { return tree.Ino("prediction", c.id, "cancel") }
+
+func (c *cancel) Peek() (tree.Info, bool) {
+	p, ok := c.fs.catalog.Prediction(c.id)
+	mode := saveMode
+	if c.fs.o.ReadOnly {
+		mode = tree.FileMode
+	}
+	return tree.Info{Mode: mode, ModTime: modTime(p), Live: true}, ok
+}
+
+func (c *cancel) Info(context.Context) (tree.Info, error) {
+	info, ok := c.Peek()
+	if !ok {
+		return info, iofs.ErrNotExist
+	}
+	return info, nil
+}
+
+func (c *cancel) Open(context.Context) (tree.Handle, error) { return tree.Memory(nil), nil }
+
+func (c *cancel) Save(context.Context) (tree.Draft, error) {
+	if c.fs.o.ReadOnly {
+		return nil, tree.ErrReadOnly
+	}
+	return &draft{buffer: new(buffer), commit: func(ctx context.Context) error {
+		p, err := c.fs.api.Cancel(ctx, c.id)
+		if err != nil {
+			return translate(err)
+		}
+		c.fs.note(context.WithoutCancel(ctx), p, false)
+		return nil
+	}}, nil
+}

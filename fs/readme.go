@@ -1,0 +1,34 @@
+package fs
+
+// welcome is the README.md at the top of a mount, for a person who has just
+// mounted it.
+const welcome = `# Your Replicate account, as a folder
+
+predictions/<id>/   every prediction: output files, prompt, input, logs, status
+by-date/            the same by day and second (UTC), as links
+by-status/          the same by status, as links
+models/             the models that were used; any other public model is here
+                    too, by its exact name: ls models/black-forest-labs/flux-schnell
+account.json        whose account this is
+
+Outputs are fetched when they are read, in pieces, and kept in a cache.
+
+## Run a model
+
+    echo "A majestic lion" | tee models/black-forest-labs/flux-schnell/prompt.txt
+    cp models/black-forest-labs/flux-schnell/latest/output-0.webp ~/
+
+Saving prompt.txt runs the model once and waits for it. Saving input.json does
+the same with a whole input, as schema.json describes it:
+
+    echo '{"prompt": "a lion", "num_outputs": 4}' | tee models/black-forest-labs/flux-schnell/input.json
+
+Both read as empty, and looking at anything here never runs anything. When a
+save is refused, error.txt beside it says why, and latest leads to no picture.
+
+    echo x > predictions/<id>/cancel        ends a run
+    tail -f predictions/<id>/logs.txt       watches one
+
+Replicate deletes what API runs made one hour later. What you want to keep,
+copy out.
+`

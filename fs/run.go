@@ -1,0 +1,177 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"replicatefs/api"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
+)
+
+// A runner says what a save on a desk runs, asking the API where it must.
+type runner func(context.Context) (api.Target, error)
+
+// promptInput makes an input of the text of prompt.txt. A file of nothing but
+// its final newline is empty, and runs nothing.
+func promptInput(content []byte) (json.RawMessage, error) {
+	text := bytes.TrimSuffix(content, []byte("\n"))
+	switch {
+	case len(text) == 0:
+		return nil, nil
+	case !utf8.Valid(text):
+		return nil, refuse("prompt.txt is not text: it has bytes that are not UTF-8. Pictures go into input.json, as data: URIs.")
+	}
+	return encode(map[string]string{"prompt": string(text)})
+}
+
+// jsonInput takes the text of input.json as the input.
+func jsonInput(content []byte) (json.RawMessage, error) {
+	content = bytes.TrimSpace(content)
+	if len(content) == 0 {
+		return nil, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(content, &object); err != nil {
+		return nil, refuse(badJSON(content, err))
+	}
+	return json.RawMessage(content), nil
+}
+
+// badJSON says where the JSON of an input is wrong.
+func badJSON(content []byte, err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		before := content[:min(syntax.Offset, int64(len(content)))]
+		row := bytes.Count(before, []byte("\n")) + 1
+		column := len(before) - bytes.LastIndexByte(before, '\n') - 1
+		return fmt.Sprintf("input.json is not valid JSON: line %d, column %d: %v.", row, column, err)
+	case errors.As(err, &kind):
+		return fmt.Sprintf(`input.json must be an object like {"prompt": "a lion"}, not a %s.`, kind.Value)
+	}
+	return fmt.Sprintf("input.json is not valid JSON: %v.", err)
+}
+
+// encode is json.Marshal without its habit of escaping < > and &.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// save does what saving a trigger means: it runs the model with what was
+// written, once, and waits for the outcome as Options.Wait says. The error is
+// the result of close(); its sentence is in error.txt.
+func (d *desk) save(ctx context.Context, name string, content []byte) error {
+	in, err := triggers[name](content)
+	if err == nil && in == nil {
+		return nil
+	}
+	s := d.begin()
+	if err == nil {
+		err = d.fs.run(ctx, d, s, in)
+	}
+	s.end(err)
+	d.fs.notify(tree.Change{Dir: d.ino(), Name: "error.txt"})
+	return err
+}
+
+// run sends one prediction and waits for it. It returns nil when it went well
+// or when the waiting ended first: then the run goes on.
+func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) error {
+	send, cancel := context.WithTimeout(ctx, max(f.o.Wait, minSend))
+	defer cancel()
+	release, err := f.guard.enter(send)
+	if err != nil {
+		return f.explain(err, d.where)
+	}
+	target, err := d.runs(send)
+	if err != nil {
+		release()
+		return f.explain(err, d.where)
+	}
+	p, err := f.create(send, target, in)
+	if err != nil {
+		release()
+		f.log.Error("run refused", "where", d.where, "err", err)
+		return f.explain(err, d.where)
+	}
+	f.log.Info("run started", "where", d.where, "prediction", p.ID)
+	s.accept(p.ID)
+	flight := f.follow(p, release)
+	f.notify(tree.Change{Dir: d.ino(), Name: "latest"})
+
+	if f.o.Wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(f.o.Wait - f.now().Sub(s.at))
+	defer timer.Stop()
+	select {
+	case <-flight.done:
+		return flight.outcome()
+	case <-timer.C:
+		f.log.Info("run goes on after the wait", "prediction", p.ID, "waited", f.o.Wait)
+	case <-ctx.Done():
+		f.log.Info("run goes on after an interrupt", "prediction", p.ID)
+	}
+	return nil
+}
+
+// minSend is how long a save may take to be accepted, however short the wait
+// for its end is: its error can only be told before close() returns.
+const minSend = 10 * time.Second
+
+// create sends one prediction, never twice. The intent is on disk before the
+// request leaves and the id right after, so that a crash between the two can
+// be looked into at the next start.
+func (f *FS) create(ctx context.Context, target api.Target, in json.RawMessage) (*api.Prediction, error) {
+	intent := catalog.Run{
+		ID: strconv.FormatInt(f.now().UnixNano(), 36) + "-" + strconv.FormatUint(f.sends.Add(1), 36), Started: f.now(),
+		Model: target.Model, Version: target.Version, Deployment: target.Deployment, Input: in,
+	}
+	if err := f.catalog.PutRun(ctx, intent); err != nil {
+		return nil, fmt.Errorf("write down the run before sending it: %w", err)
+	}
+	done := f.claims.sending(intent)
+	p, err := f.api.Create(ctx, target, in, api.CreateOptions{PreferWait: f.o.PreferWait, CancelAfter: f.o.CancelAfter})
+	if err == nil {
+		f.claims.take(p.ID)
+	}
+	done()
+	if errors.Is(err, api.ErrAmbiguous) {
+		p, err = f.adopt(context.WithoutCancel(ctx), intent, err)
+	}
+	// From here on nothing may be forgotten because somebody stopped waiting.
+	ctx = context.WithoutCancel(ctx)
+	if err != nil {
+		if !errors.Is(err, api.ErrAmbiguous) {
+			f.forget(ctx, intent.ID)
+		}
+		return nil, err
+	}
+	intent.Prediction = p.ID
+	if err := f.catalog.PutRun(ctx, intent); err != nil {
+		f.log.Error("the id of a run could not be written down", "prediction", p.ID, "err", err)
+	}
+	f.note(ctx, p, true)
+	f.forget(ctx, intent.ID)
+	return p, nil
+}
+
+// forget takes a run off the list of those in flight: it was refused, or its
+// prediction is in the catalog, which is where it is followed from.
+func (f *FS) forget(ctx context.Context, run string) {
+	if err := f.catalog.DeleteRun(ctx, run); err != nil {
+		f.log.Warn("a finished run stays on the list", "run", run, "err", err)
+	}
+}

@@ -1,0 +1,283 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	iofs "io/fs"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"replicatefs/api/sim"
+	"replicatefs/fs/tree"
+)
+
+func TestSaveRunsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		if err := w.save(painter+"/prompt.txt", "A majestic lion\n"); err != nil {
+			t.Fatalf("save: %v", err)
+		}
+		w.creates(1)
+		if got, want := w.read(painter+"/latest/prompt.txt"), "A majestic lion\n"; got != want {
+			t.Errorf("prompt.txt is %q, want %q", got, want)
+		}
+		if got, want := w.read(painter+"/latest/status"), "succeeded\n"; got != want {
+			t.Errorf("status is %q, want %q", got, want)
+		}
+		if got, want := w.names(painter+"/latest"), "input.json logs.txt metrics.json output-0.webp output.json prediction.json prompt.txt status"; got != want {
+			t.Errorf("folder has %s\nwant       %s", got, want)
+		}
+		if picture := w.read(painter + "/latest/output-0.webp"); !strings.HasPrefix(picture, "RIFF") {
+			t.Errorf("output-0.webp begins with %q", picture[:min(8, len(picture))])
+		}
+		if got := w.read(painter + "/prompt.txt"); got != "" {
+			t.Errorf("a trigger reads as %q, want it empty", got)
+		}
+	})
+}
+
+func TestSaveOfNothingRunsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		for _, content := range []string{"", "\n"} {
+			if err := w.save(painter+"/prompt.txt", content); err != nil {
+				t.Errorf("save of %q: %v", content, err)
+			}
+		}
+		if err := w.save(painter+"/input.json", " \n"); err != nil {
+			t.Errorf("save of an empty input: %v", err)
+		}
+		w.creates(0)
+	})
+}
+
+func TestRefusedSave(t *testing.T) {
+	tests := []struct {
+		name, path, content string
+		fault               *sim.Fault
+		is                  error
+		says                string
+	}{
+		{"bad JSON", painter + "/input.json", "{\n  \"prompt\": lion }", nil, iofs.ErrInvalid, "line 2, column 13"},
+		{"no object", painter + "/input.json", `["a"]`, nil, iofs.ErrInvalid, "must be an object"},
+		{"no text", painter + "/prompt.txt", "\xff\xd8\xff", nil, iofs.ErrInvalid, "not text"},
+		{"schema", painter + "/input.json", `{"prompt": "x", "num_outputs": 99}`, nil, iofs.ErrInvalid, "num_outputs"},
+		{"payment", painter + "/prompt.txt", "x", &sim.Fault{Method: "POST", Path: "*", Status: 402, Body: `{"detail":"Go and pay."}`}, tree.ErrQuota, "Go and pay."},
+		{"token", painter + "/prompt.txt", "x", &sim.Fault{Method: "POST", Path: "*", Status: 401, Body: `{"title":"Unauthenticated"}`}, iofs.ErrPermission, "token"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+				if err := w.save(painter+"/prompt.txt", "yesterday's picture"); err != nil {
+					t.Fatal(err)
+				}
+				if test.fault != nil {
+					w.sim.Inject(*test.fault)
+				}
+				err := w.save(test.path, test.content)
+				if !errors.Is(err, test.is) {
+					t.Fatalf("close() gives %v, want %v", err, test.is)
+				}
+				w.creates(1)
+				if said := w.read(painter + "/error.txt"); !strings.Contains(said, test.says) {
+					t.Errorf("error.txt says %q, want something with %q", said, test.says)
+				}
+				if got, want := w.names(painter+"/latest"), "error.txt status"; got != want {
+					t.Errorf("latest has %q, want %q: no picture of yesterday", got, want)
+				}
+				if err := w.save(painter+"/prompt.txt", "better"); test.fault == nil && err != nil {
+					t.Errorf("the next save: %v", err)
+				} else if test.fault == nil && strings.Contains(w.names(painter), "error.txt") {
+					t.Errorf("error.txt is still there after a save that went well")
+				}
+			})
+		})
+	}
+}
+
+func TestFailedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		if err := w.save(broken+"/prompt.txt", "anything"); err == nil {
+			t.Error("close() gives no error for a run that failed")
+		}
+		w.creates(1)
+		if got, want := w.read(broken+"/latest/status"), "failed\n"; got != want {
+			t.Errorf("status is %q, want %q", got, want)
+		}
+		if w.read(broken+"/latest/error.txt") == "" || w.read(broken+"/error.txt") == "" {
+			t.Error("error.txt says nothing")
+		}
+	})
+}
+
+func TestWaitEnds(t *testing.T) {
+	run := func(t *testing.T, o Options, leave time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, o)
+			ctx := t.Context()
+			if leave > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, leave)
+				defer cancel()
+			}
+			start := time.Now()
+			if err := w.saveIn(ctx, slow+"/input.json", `{"prompt": "x", "seconds": 100}`); err != nil {
+				t.Fatalf("an ended wait is success once the run was accepted, got %v", err)
+			}
+			if waited := time.Since(start); waited > 31*time.Second {
+				t.Errorf("waited %v", waited)
+			}
+			if got := w.read(slow + "/latest/status"); got != "processing\n" && got != "starting\n" {
+				t.Errorf("status is %q while it runs", got)
+			}
+			time.Sleep(3 * time.Minute)
+			if got := w.read(slow + "/latest/status"); got != "succeeded\n" {
+				t.Errorf("status is %q after the run, which went on", got)
+			}
+			w.creates(1)
+		})
+	}
+	t.Run("time", func(t *testing.T) { run(t, Options{Wait: 30 * time.Second}, 0) })
+	t.Run("not at all", func(t *testing.T) { run(t, Options{}, 0) })
+	t.Run("interrupt", func(t *testing.T) { run(t, Options{Wait: 10 * time.Minute}, 20*time.Second) })
+}
+
+func TestLostAnswer(t *testing.T) {
+	lost := sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true, Times: 1}
+	t.Run("one run of that moment is adopted", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+			w.sim.Inject(lost)
+			if err := w.save(painter+"/prompt.txt", "a lighthouse"); err != nil {
+				t.Fatalf("save: %v", err)
+			}
+			w.creates(1)
+			if got := w.read(painter + "/latest/status"); got != "succeeded\n" {
+				t.Errorf("status is %q", got)
+			}
+		})
+	})
+	t.Run("of two nobody knows", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+			both := lost
+			both.Times, both.Delay = 2, 5*time.Second // both are under way when the first is lost
+			w.sim.Inject(both)
+			done := make(chan error, 2)
+			for range 2 {
+				go func() { done <- w.save(painter+"/prompt.txt", "a lighthouse") }()
+			}
+			for range 2 {
+				if err := <-done; !errors.Is(err, errAmbiguous) {
+					t.Errorf("close() gives %v, want it to be unknown", err)
+				}
+			}
+			w.creates(2)
+			if said := w.read(painter + "/error.txt"); strings.Count(said, "predictions/") != 3 {
+				t.Errorf("error.txt does not name both candidates: %s", said)
+			}
+		})
+	})
+	t.Run("none was made", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+			w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Status: 502, Body: "<html>", Times: 1})
+			if err := w.save(painter+"/prompt.txt", "a lighthouse"); !errors.Is(err, errAmbiguous) {
+				t.Errorf("close() gives %v, want it to be unknown", err)
+			}
+			w.creates(0)
+		})
+	})
+}
+
+func TestGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: 10 * time.Second, MaxRuns: 1})
+		if err := w.save(slow+"/input.json", `{"prompt": "x", "seconds": 60}`); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.save(slow+"/prompt.txt", "another"); !errors.Is(err, tree.ErrBusy) {
+			t.Errorf("the second of one run at a time gives %v, want busy", err)
+		}
+		w.creates(1)
+		time.Sleep(2 * time.Minute)
+		if err := w.save(painter+"/prompt.txt", "another"); err != nil {
+			t.Errorf("after the first has ended: %v", err)
+		}
+		w.creates(2)
+	})
+}
+
+func TestSaveByRename(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		node, err := w.at(painter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := node.(interface {
+			tree.Dir
+			tree.Creator
+			tree.Renamer
+			tree.Remover
+		})
+		if _, err := dir.Create(t.Context(), "notes.txt"); !errors.Is(err, tree.ErrReadOnly) {
+			t.Errorf("creating a name that is nobody's gives %v, want read-only", err)
+		}
+		tmp, err := dir.Create(t.Context(), ".goutputstream-ABC123")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := tmp.Save(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.WriteAt(t.Context(), []byte("a cat\n"), 0)
+		if err := d.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.creates(0)
+		if err := dir.Rename(t.Context(), ".goutputstream-ABC123", dir, "prompt.txt"); err != nil {
+			t.Fatal(err)
+		}
+		w.creates(1)
+		if got, want := w.read(painter+"/latest/prompt.txt"), "a cat\n"; got != want {
+			t.Errorf("prompt is %q, want %q", got, want)
+		}
+		if names := w.names(painter); strings.Contains(names, "goutput") {
+			t.Errorf("the temporary file is still there: %s", names)
+		}
+	})
+}
+
+func TestReadOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{ReadOnly: true})
+		if err := w.save(painter+"/prompt.txt", "x"); !errors.Is(err, tree.ErrReadOnly) {
+			t.Errorf("save gives %v, want read-only", err)
+		}
+		w.creates(0)
+	})
+}
+
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Second})
+		if err := w.save(slow+"/input.json", `{"prompt": "x", "seconds": 100}`); err != nil {
+			t.Fatal(err)
+		}
+		w.Close() // the mount ends, the run goes on
+		again := mountWorld(t, w.sim, w.dir, Options{})
+		again.Start()
+		synctest.Wait()
+		time.Sleep(5 * time.Minute)
+		if got := again.read(slow + "/latest/status"); got != "succeeded\n" {
+			t.Errorf("status is %q after the next mount watched on", got)
+		}
+		w.creates(1)
+	})
+}
