@@ -42,7 +42,7 @@ var texts = []struct {
 	{"prompt.txt", false, prompt},
 	{"input.json", false, func(p *api.Prediction) []byte { return indent(p.Input) }},
 	{"output.json", false, func(p *api.Prediction) []byte { return indent(p.Output) }},
-	{"metrics.json", false, func(p *api.Prediction) []byte { return indent(p.Metrics) }},
+	{"metrics.json", false, metrics},
 	{"error.txt", false, failure},
 }
 
@@ -156,6 +156,14 @@ func failure(p *api.Prediction) []byte {
 		return line("The model failed and gave no reason; logs.txt may tell more.")
 	}
 	return nil
+}
+
+// metrics are what the run took; an empty object says nothing.
+func metrics(p *api.Prediction) []byte {
+	if string(bytes.Join(bytes.Fields(p.Metrics), nil)) == "{}" {
+		return nil
+	}
+	return indent(p.Metrics)
 }
 
 func line(s string) []byte { return append([]byte(s), '\n') }

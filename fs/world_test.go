@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,7 +58,7 @@ func mountWorld(t *testing.T, s *sim.Sim, dir string, o Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chunks, err := cache.New(cache.Options{Memory: 32 << 20})
+	chunks, err := cache.New(cache.Options{Memory: 32 << 20, Dir: filepath.Join(dir, "chunks")})
 	if err != nil {
 		t.Fatal(err)
 	}
