@@ -40,6 +40,10 @@ type Version struct {
 	Raw        json.RawMessage // exactly as received
 }
 
+// ParseModel decodes a model object that was kept from an earlier answer. Like
+// all parsers here it takes every field but owner and name as optional.
+func ParseModel(raw []byte) (*Model, error) { return parseModel(raw) }
+
 func parseModel(raw []byte) (*Model, error) {
 	w, err := decode[struct {
 		Owner       maybe[string]   `json:"owner"`

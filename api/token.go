@@ -28,7 +28,8 @@ func (t Token) String() string {
 // GoString returns what %#v prints.
 func (t Token) GoString() string { return `api.Token("` + t.String() + `")` }
 
-// Format answers every verb, also %x and %d, which would pass by String.
+// Format answers every verb, also %x and %d, which would pass by String. Only %p
+// never asks; go vet refuses it for a string.
 func (t Token) Format(f fmt.State, verb rune) {
 	s := t.String()
 	switch {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+	"unicode/utf8"
 )
 
 // maybe decodes a field that is allowed to be absent, null or of another type
@@ -17,13 +18,29 @@ type maybe[T any] struct {
 }
 
 func (m *maybe[T]) UnmarshalJSON(b []byte) error {
-	var v T
-	if isNull(b) || json.Unmarshal(b, &v) != nil {
-		*m = maybe[T]{}
+	*m = maybe[T]{}
+	if s, ok := any(&m.v).(*string); ok {
+		*s, m.ok = unquote(b)
 		return nil
 	}
-	*m = maybe[T]{v, true}
+	var v T
+	if !isNull(b) && json.Unmarshal(b, &v) == nil {
+		*m = maybe[T]{v, true}
+	}
 	return nil
+}
+
+// unquote is json.Unmarshal of a string, with a short cut for those without
+// escapes: a prediction has a dozen, and a listing many thousand predictions.
+func unquote(b []byte) (s string, ok bool) {
+	if len(b) < 2 || b[0] != '"' {
+		return "", false
+	}
+	if inner := b[1 : len(b)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner), true
+	}
+	err := json.Unmarshal(b, &s)
+	return s, err == nil
 }
 
 func isNull(raw []byte) bool { return string(raw) == "null" }
@@ -41,8 +58,7 @@ func text(raw json.RawMessage) string {
 	if orNil(raw) == nil {
 		return ""
 	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
+	if s, ok := unquote(raw); ok {
 		return s
 	}
 	return string(raw)
@@ -54,8 +70,8 @@ type when struct{ t time.Time }
 
 func (w *when) UnmarshalJSON(b []byte) error {
 	w.t = time.Time{}
-	var s string
-	if json.Unmarshal(b, &s) != nil {
+	s, _ := unquote(b)
+	if s == "" {
 		return nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00"} {
