@@ -1,14 +1,36 @@
-// Package cache reads remote files: a chunk cache behind one Reader.
+// Package cache reads remote files as if they were local: at the speed of the wire the first time, at the speed of memory
+// or disk from then on.
+//
+// A Source is one immutable remote file. Open gives a Reader of it, whose reads may come at once and in any order, as a
+// kernel sends them. Readers of files with the same key share everything: bytes come over the network once, whoever asks.
+//
+// A file is cut into chunks (chunk.go). A chunk is found in one of three places:
+//
+//	in use    in a map of ours, as long as it is on its way, near a reader, or waiting to be written
+//	the tier  second chance in memory: ristretto, which may forget at any time
+//	the disk  one sparse file for each object, with a sidecar that says what is in it (disk.go, store.go)
+//
+// The path of a read: the reader's window (window.go), a state machine without side effects, says what to ask for now and
+// what to ask for ahead. What is nowhere becomes a fetch (fetch.go): one request for many chunks, owned by nobody, whose
+// bytes can be read as soon as they have arrived. Fetches take turns for connections (slots.go) and wait for memory
+// (memory.go), those that a reader waits for before all others and never for memory. A fetch that no window and no waiter
+// wants any more is cancelled.
+//
+// A reader that goes through a file in order is soon far behind the wire: its window opens wide at the first sign, since
+// each doubling would cost a round trip. A reader that jumps gets little more than it asks for. See window.go for the sizes
+// and their reasons.
+//
+// What the cache serves was checked: bodies for their length, whole files for their MD5 where the origin tells one, the disk
+// for a CRC32C of each chunk when the last process did not end well. What fails a check is fetched again.
 package cache
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"hash/maphash"
 	"log/slog"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,13 +43,13 @@ type Options struct {
 	Connections int    // fetches at once in the process; default 32
 	PerFile     int    // fetches at once ahead of the readers of one file; default 16
 
-	FetchTimeout time.Duration // of one request, to its last byte; default 60 s
-	StallTimeout time.Duration // without a byte before a request is given up and resumed; default 10 s
+	FetchTimeout time.Duration // of one request, to its last byte; default 60 s; the next one goes on where it stopped
+	StallTimeout time.Duration // without a byte before a request is given up; default 10 s
 	ReadTimeout  time.Duration // of one read, retries and waiting for a connection included; default 90 s
 	Retries      int           // of one fetch without progress; default 5
 
-	Now func() time.Time
-	Log *slog.Logger
+	Now func() time.Time // for the time of last use on disk; default time.Now
+	Log *slog.Logger     // default slog.DiscardHandler
 }
 
 func (o Options) withDefaults() Options {
@@ -60,212 +82,208 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-const chunkSize = 1 << 20
+// The memory is divided: three quarters for chunks in use, an eighth for the tier, and an eighth for chunks that nobody
+// holds any more and the garbage collector has not met yet.
+func (o Options) inUse() int64 { return o.Memory / 4 * 3 }
+func (o Options) tier() int64  { return o.Memory / 8 }
 
-// Cache holds what was read of many files.
+// Cache holds what was read of many files. Its methods may be called at once.
 type Cache struct {
-	opt  Options
-	stop context.CancelFunc
-	ctx  context.Context
-	wg   sync.WaitGroup
+	opt     Options
+	log     *slog.Logger
+	ctx     context.Context // of all fetches; ends with Close
+	stop    context.CancelCauseFunc
+	wg      sync.WaitGroup // fetches and announcers
+	slots   *slots
+	budget  *budget
+	tier    *tier
+	disk    *disk // nil without a folder
+	writer  *writer
+	flusher *flusher
+	evictor *evictor
+	seed    maphash.Seed
+	count   counters
+	wide    atomic.Int64 // streams that read far ahead, among whom the memory is shared
 
-	mu     sync.Mutex // guards what follows
-	spans  map[spanKey]*span
-	order  []spanKey // oldest first
-	pinned map[string]bool
-	stats  Stats
+	reclaimMu sync.Mutex
+	reclaimed time.Time // guarded by reclaimMu
+
+	mu      sync.Mutex // guards what follows; taken before object.mu
+	objects map[fileID]*object
+	readers map[*Reader]struct{}
+	closed  bool
 }
 
-type spanKey struct {
-	key string
-	off int64
-}
-
-type span struct {
-	done chan struct{}
-	buf  []byte
-	err  error
-}
-
-// New makes a cache.
+// New makes a cache. The folder may be in use by other processes of ours.
 func New(o Options) (*Cache, error) {
-	ctx, stop := context.WithCancel(context.Background())
-	return &Cache{opt: o.withDefaults(), ctx: ctx, stop: stop, spans: map[spanKey]*span{}, pinned: map[string]bool{}}, nil
-}
-
-// Open makes a reader of s.
-func (c *Cache) Open(s Source) *Reader { return &Reader{c: c, s: s} }
-
-// Close ends all fetches and waits for them.
-func (c *Cache) Close() error {
-	c.stop()
-	c.wg.Wait()
-	return nil
-}
-
-// Stats tells the counters.
-func (c *Cache) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stats
-}
-
-// load gives the chunk at off, fetching it if nobody does yet.
-func (c *Cache) load(ctx context.Context, s Source, off int64) ([]byte, error) {
-	k := spanKey{s.Key(), off}
-	c.mu.Lock()
-	sp := c.spans[k]
-	if sp == nil {
-		sp = &span{done: make(chan struct{})}
-		c.spans[k] = sp
-		c.order = append(c.order, k)
-		for int64(len(c.order))*chunkSize > c.opt.Memory {
-			delete(c.spans, c.order[0])
-			c.order = c.order[1:]
-		}
-		c.stats.Fetches++
-		c.wg.Go(func() {
-			sp.buf, sp.err = c.fetch(s, off, min(chunkSize, s.Size()-off))
-			if sp.err != nil {
-				c.mu.Lock()
-				delete(c.spans, k)
-				c.mu.Unlock()
-			}
-			close(sp.done)
-		})
+	o = o.withDefaults()
+	c := &Cache{
+		opt:     o,
+		log:     o.Log,
+		slots:   newSlots(o.Connections),
+		budget:  &budget{limit: o.inUse()},
+		seed:    maphash.MakeSeed(),
+		objects: map[fileID]*object{},
+		readers: map[*Reader]struct{}{},
 	}
-	c.mu.Unlock()
-	select {
-	case <-sp.done:
-		return sp.buf, sp.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (c *Cache) fetch(s Source, off, n int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.opt.FetchTimeout)
-	defer cancel()
-	body, err := s.Fetch(ctx, off, n, false)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %d bytes at %d: %w", n, off, err)
-	}
-	defer body.Close()
-	buf := make([]byte, n)
-	if _, err := io.ReadFull(body, buf); err != nil {
-		return nil, fmt.Errorf("fetch %d bytes at %d: %w", n, off, err)
-	}
-	return buf, nil
-}
-
-// Complete tells whether the whole file is held.
-func (c *Cache) Complete(key string) bool { return false }
-
-// Spool stores a body of unknown length and tells its size.
-func (c *Cache) Spool(ctx context.Context, key string, body io.Reader, limit int64) (int64, error) {
-	n, err := io.Copy(io.Discard, io.LimitReader(body, limit+1))
-	if err == nil && n > limit {
-		err = ErrTooLarge
-	}
-	return n, err
-}
-
-// Pin keeps the data of key.
-func (c *Cache) Pin(key string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pinned[key] = true
-	return nil
-}
-
-// Unpin ends a Pin.
-func (c *Cache) Unpin(key string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.pinned, key)
-	return nil
-}
-
-// Pinned tells whether key is pinned.
-func (c *Cache) Pinned(key string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pinned[key]
-}
-
-// Forget deletes what is held of key.
-func (c *Cache) Forget(key string) error { return c.Unpin(key) }
-
-// Verify checks what is stored.
-func (c *Cache) Verify(ctx context.Context, progress func(Report)) (Report, error) {
-	return Report{}, ctx.Err()
-}
-
-// Prune applies the limits.
-func (c *Cache) Prune(ctx context.Context) (Report, error) { return Report{}, ctx.Err() }
-
-// Clear deletes what is not kept.
-func (c *Cache) Clear(ctx context.Context) (Report, error) { return Report{}, ctx.Err() }
-
-// Reader reads one file.
-type Reader struct {
-	c *Cache
-	s Source
-}
-
-// Size is the file's, in bytes.
-func (r *Reader) Size() int64 { return r.s.Size() }
-
-// ReadAt reads like io.ReaderAt.
-func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, errors.New("negative offset")
-	}
-	n := 0
-	for n < len(p) && off < r.s.Size() {
-		b, err := r.c.load(ctx, r.s, off/chunkSize*chunkSize)
+	c.budget.full = c.reclaim
+	c.ctx, c.stop = context.WithCancelCause(context.Background())
+	if o.Dir != "" {
+		d, err := openDisk(o.Dir, o.Disk, o.Kept, o.Log)
 		if err != nil {
-			return n, err
+			return nil, err
 		}
-		m := copy(p[n:], b[off%chunkSize:])
-		n += m
-		off += int64(m)
+		c.disk = d
 	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// ReadVec lends up to n bytes at off.
-func (r *Reader) ReadVec(ctx context.Context, off int64, n int) ([][]byte, error) {
-	p := make([]byte, n)
-	m, err := r.ReadAt(ctx, p, off)
-	if err != nil && err != io.EOF {
+	var err error
+	if c.tier, err = newTier(o.tier()); err != nil {
 		return nil, err
 	}
-	return [][]byte{p[:m]}, nil
-}
-
-// File is the complete file on the disk.
-func (r *Reader) File() (*os.File, bool) { return nil, false }
-
-// Fill brings in the whole file.
-func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
-	for off := int64(0); off < r.s.Size(); off += chunkSize {
-		b, err := r.c.load(ctx, r.s, off)
-		if err != nil {
-			return err
-		}
-		if progress != nil {
-			progress(off + int64(len(b)))
-		}
+	if c.disk != nil {
+		c.writer, c.flusher, c.evictor = newWriter(o.inUse()/4), newFlusher(), newEvictor(c.disk)
+		go c.writer.run()
+		go c.flusher.run()
+		go c.evictor.run()
 	}
-	return nil
+	return c, nil
 }
 
-// Announce tells f of bytes that arrived ahead of the reader.
-func (r *Reader) Announce(f func(off int64, b []byte)) {}
+// Close ends all fetches, brings what is in memory and not yet on the disk there, and waits for its goroutines. Reads that
+// are waiting, and later ones, answer ErrClosed.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.mu.Unlock()
+	c.stop(ErrClosed)
+	c.wg.Wait()
+	var err error
+	if c.disk != nil {
+		c.writer.end()
+		c.flusher.end()
+		c.evictor.end()
+		c.mu.Lock()
+		for _, o := range c.objects {
+			o.mu.Lock()
+			o.gone = true
+			for r := range o.readers {
+				r.file.Store(nil)
+			}
+			o.store.close()
+			o.mu.Unlock()
+		}
+		c.mu.Unlock()
+		err = c.disk.leave()
+	}
+	c.tier.close()
+	return err
+}
 
-// Close ends the reader.
-func (r *Reader) Close() error { return nil }
+// Open makes a reader of s. It makes no request.
+func (c *Cache) Open(s Source) *Reader {
+	id := fileID{s.Key(), s.Size()}
+	c.mu.Lock()
+	o := c.objects[id]
+	if o == nil {
+		o = &object{
+			c: c, id: c.identity(s.Key(), s.Size()),
+			src: s, chunks: map[int64]*chunk{}, fetches: map[*fetch]struct{}{}, readers: map[*Reader]struct{}{},
+		}
+		c.objects[id] = o
+	}
+	o.refs++
+	r := &Reader{c: c, o: o, win: window{size: id.size, conns: int64(c.opt.PerFile)}}
+	c.readers[r] = struct{}{}
+	closed := c.closed
+	c.mu.Unlock()
+	o.open.Do(func() {
+		if c.disk != nil && !closed {
+			o.openStore(c.disk)
+		}
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.src = s
+	o.readers[r] = struct{}{}
+	if o.store.complete {
+		r.file.Store(o.store.file)
+	}
+	return r
+}
+
+func (c *Cache) identity(key string, size int64) *identity {
+	return &identity{fileID: fileID{key, size}, hash: maphash.String(c.seed, key) ^ uint64(size)}
+}
+
+// refusal tells whether err is one of our own reasons not to store something, not an error of the disk.
+func refusal(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, errOtherProcess) || errors.Is(err, errMismatch) ||
+		errors.Is(err, errors.ErrUnsupported)
+}
+
+// retire forgets o once it has no reader, nothing on its way and nothing to write.
+func (c *Cache) retire(o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.gone || o.refs > 0 || len(o.fetches) > 0 || o.writing > 0 || o.store.dirty || o.store.flushing {
+		return
+	}
+	o.gone = true
+	delete(c.objects, o.id.fileID)
+	o.settleAllLocked()
+	o.store.close()
+}
+
+// stored notes that the writer is done with chunks of o.
+func (c *Cache) stored(o *object, err error) {
+	switch {
+	case err == nil:
+		c.flusher.add(o)
+	case refusal(err):
+		c.evictor.wake()
+	default:
+		c.disk.fault(err)
+	}
+	c.evictor.look()
+	c.retire(o)
+}
+
+// share is how far ahead one stream may read: its part of the memory for chunks in use.
+func (c *Cache) share() int64 {
+	return max(c.budget.limit/max(c.wide.Load(), 1), minPart)
+}
+
+// reclaim is called when reading ahead finds no memory. What was fetched for readers that have not read for a while gets
+// its second chance, and their windows begin anew with their next read: a player on pause must not starve the others.
+func (c *Cache) reclaim() {
+	c.reclaimMu.Lock()
+	now := time.Now()
+	if now.Sub(c.reclaimed) < time.Second/4 {
+		c.reclaimMu.Unlock()
+		return
+	}
+	c.reclaimed = now
+	c.reclaimMu.Unlock()
+	c.mu.Lock()
+	readers := make([]*Reader, 0, len(c.readers))
+	for r := range c.readers {
+		readers = append(readers, r)
+	}
+	c.mu.Unlock()
+	for _, r := range readers {
+		r.rest(now.Add(-time.Second))
+	}
+}
+
+// Complete tells whether the whole file is on the disk, checked, and can be read without the network.
+func (c *Cache) Complete(key string) bool {
+	if c.disk == nil {
+		return false
+	}
+	return c.disk.complete(key)
+}

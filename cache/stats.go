@@ -1,38 +1,72 @@
 package cache
 
+import "sync/atomic"
+
 // Stats is a snapshot of counters. Counts are since New; sizes are now, in bytes.
 type Stats struct {
 	Readers  int   `json:"readers"`   // open readers
 	Objects  int   `json:"objects"`   // files with state in this process
-	InFlight int   `json:"in_flight"` // fetches that hold a connection
+	InFlight int64 `json:"in_flight"` // fetches that hold a connection
 	Queued   int   `json:"queued"`    // fetches that wait for one
 	InUse    int64 `json:"in_use"`    // memory of chunks in flight, in a live window or waiting to be written
 	Tier     int64 `json:"tier"`      // memory of the second-chance tier
 	Writing  int64 `json:"writing"`   // bytes waiting to be written to the disk (part of InUse)
-	Reads    int64 `json:"reads"`     // calls of ReadAt and ReadVec
+	Memory   int64 `json:"memory"`    // limit of InUse and Tier and what the garbage collector has yet to find
 
 	Fetches      int64 `json:"fetches"`       // requests made, resumed ones counted again
 	FetchedBytes int64 `json:"fetched_bytes"` // bytes that arrived
-	Retries      int64 `json:"retries"`       // requests that were made again after a fault
+	Retries      int64 `json:"retries"`       // requests made again after a fault
 	Cancelled    int64 `json:"cancelled"`     // fetches dropped because nobody wanted them any more
 	Failed       int64 `json:"failed"`        // fetches given up
 
-	HitsMemory  int64 `json:"hits_memory"`  // pieces served from chunks in use
-	HitsTier    int64 `json:"hits_tier"`    // pieces served from the second-chance tier
-	HitsDisk    int64 `json:"hits_disk"`    // pieces served from the disk
-	Misses      int64 `json:"misses"`       // pieces that had to wait for the network
-	Announced   int64 `json:"announced"`    // bytes given to Announce
-	Evicted     int64 `json:"evicted"`      // objects evicted from the disk
-	BadChunks   int64 `json:"bad_chunks"`   // chunks on disk that failed their CRC
-	BadFiles    int64 `json:"bad_files"`    // whole files that failed their MD5
-	Unwritten   int64 `json:"unwritten"`    // chunks not stored because the disk was too slow or full
-	DiskUsed    int64 `json:"disk_used"`    // of the disk tier, kept data not counted
-	DiskLimit   int64 `json:"disk_limit"`   // of the disk tier
-	Kept        int64 `json:"kept"`         // kept data on disk
-	KeptLimit   int64 `json:"kept_limit"`   //
-	DiskFree    int64 `json:"disk_free"`    // what the disk has free
-	DiskOff     bool  `json:"disk_off"`     // there is a folder, but the tier was switched off after errors
-	MemoryLimit int64 `json:"memory_limit"` //
+	Reads      int64 `json:"reads"`       // calls of ReadAt and ReadVec
+	HitsMemory int64 `json:"hits_memory"` // pieces served from chunks in use
+	HitsTier   int64 `json:"hits_tier"`   // pieces served from the second-chance tier
+	HitsDisk   int64 `json:"hits_disk"`   // pieces served from the disk
+	Misses     int64 `json:"misses"`      // pieces that had to wait for the network
+	Announced  int64 `json:"announced"`   // bytes given to Announce
+
+	DiskUsed  int64 `json:"disk_used"`  // of the disk tier, kept data not counted
+	DiskLimit int64 `json:"disk_limit"` //
+	Kept      int64 `json:"kept"`       // kept data on the disk
+	KeptLimit int64 `json:"kept_limit"` //
+	DiskFree  int64 `json:"disk_free"`  // what the disk has free for us, above what must stay free
+	DiskOff   bool  `json:"disk_off"`   // there is a folder, but the tier was switched off after errors
+	Evicted   int64 `json:"evicted"`    // objects evicted from the disk
+	Unwritten int64 `json:"unwritten"`  // chunks not stored because the disk was too slow, full or faulty
+	BadChunks int64 `json:"bad_chunks"` // chunks on disk that failed their CRC
+	BadFiles  int64 `json:"bad_files"`  // whole files that failed their MD5
+}
+
+type counters struct {
+	fetches, fetchedBytes, retries, cancelled, failed, inFlight atomic.Int64
+	reads, hitsMemory, hitsTier, hitsDisk, misses, announced    atomic.Int64
+	unwritten, badChunks, badFiles                              atomic.Int64
+}
+
+// Stats takes a snapshot.
+func (c *Cache) Stats() Stats {
+	n := &c.count
+	s := Stats{
+		InFlight: n.inFlight.Load(), Queued: c.slots.queued(),
+		InUse: c.budget.inUse(), Tier: c.tier.held.Load(), Memory: c.opt.Memory,
+		Fetches: n.fetches.Load(), FetchedBytes: n.fetchedBytes.Load(), Retries: n.retries.Load(),
+		Cancelled: n.cancelled.Load(), Failed: n.failed.Load(),
+		Reads: n.reads.Load(), HitsMemory: n.hitsMemory.Load(), HitsTier: n.hitsTier.Load(),
+		HitsDisk: n.hitsDisk.Load(), Misses: n.misses.Load(), Announced: n.announced.Load(),
+		Unwritten: n.unwritten.Load(), BadChunks: n.badChunks.Load(), BadFiles: n.badFiles.Load(),
+	}
+	c.mu.Lock()
+	s.Readers, s.Objects = len(c.readers), len(c.objects)
+	c.mu.Unlock()
+	if d := c.disk; d != nil {
+		s.Writing = c.writer.queued()
+		s.DiskUsed, s.DiskLimit = d.usedNow.Load(), d.limit
+		s.Kept, s.KeptLimit = d.keptNow.Load(), d.kept
+		s.DiskFree, s.DiskOff = max(d.spare(0), 0), d.off.Load()
+		s.Evicted = d.evicted.Load()
+	}
+	return s
 }
 
 // Report says what a round of maintenance met and did.

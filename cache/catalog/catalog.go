@@ -273,9 +273,9 @@ func (c *Catalog) Expired(ctx context.Context, id string) ([]byte, error) {
 
 func (c *Catalog) object(ctx context.Context, id, column string) ([]byte, error) {
 	var packed []byte
-	err := c.view(func(db *sql.DB) error {
+	err := c.view(func(p *pool) error {
 		// by id and in one query: the key of an object means something in one file only
-		return db.QueryRowContext(ctx, "SELECT r."+column+" FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ? AND r."+column+" NOT NULL", id).Scan(&packed)
+		return p.scan(ctx, "SELECT r."+column+" FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ? AND r."+column+" NOT NULL", id, &packed)
 	})
 	var b []byte
 	if err == nil {

@@ -16,8 +16,8 @@ import (
 func (c *Catalog) Doc(ctx context.Context, key string) (b []byte, changed time.Time, err error) {
 	var packed []byte
 	var at int64
-	err = c.view(func(db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT body, changed FROM document WHERE key = ?", key).Scan(&packed, &at)
+	err = c.view(func(p *pool) error {
+		return p.scan(ctx, "SELECT body, changed FROM document WHERE key = ?", key, &packed, &at)
 	})
 	if err == nil {
 		b, err = unpack(packed)
@@ -41,11 +41,11 @@ func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed tim
 	if old, at, err := c.Doc(ctx, key); err == nil && bytes.Equal(old, b) {
 		return at, nil
 	}
-	err = c.write(ctx, process, func(t *transaction) error {
+	err = c.write(ctx, process, func(ctx context.Context, t *transaction) error {
 		// again: another process may have stored the same
 		var packed []byte
 		var at int64
-		err := t.scan("SELECT body, changed FROM document WHERE key = ?", key, &packed, &at)
+		err := t.row(ctx, "SELECT body, changed FROM document WHERE key = ?", []any{key}, &packed, &at)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -54,9 +54,8 @@ func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed tim
 			return nil
 		}
 		changed = fromNanos(c.now().UnixNano()) // as it will be read
-		_, err = t.exec(`INSERT INTO document (key, body, changed) VALUES (?, ?, ?)
+		return t.exec(ctx, `INSERT INTO document (key, body, changed) VALUES (?, ?, ?)
 			ON CONFLICT (key) DO UPDATE SET body = excluded.body, changed = excluded.changed`, key, pack(b), toNanos(changed))
-		return err
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("write document %s: %w", key, err)
@@ -66,9 +65,8 @@ func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed tim
 
 // DeleteDoc forgets a document. One that is unknown is no error.
 func (c *Catalog) DeleteDoc(ctx context.Context, key string) error {
-	err := c.write(ctx, process, func(t *transaction) error {
-		_, err := t.exec("DELETE FROM document WHERE key = ?", key)
-		return err
+	err := c.write(ctx, process, func(ctx context.Context, t *transaction) error {
+		return t.exec(ctx, "DELETE FROM document WHERE key = ?", key)
 	})
 	if err != nil {
 		return fmt.Errorf("delete document %s: %w", key, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // readers is the number of connections for reading: handlers read in short
@@ -17,9 +18,54 @@ const readers = 4
 // processes, SQLite's own.
 type file struct {
 	info os.FileInfo
-	read *sql.DB // several connections, none of which writes
-	bulk *sql.DB // one connection; a commit outlives the process
-	safe *sql.DB // one connection; a commit outlives the machine
+	bulk *session // for writing; a commit outlives the process
+	safe *session // for writing; a commit outlives the machine
+	read *pool    // never writes
+}
+
+// A pool is several connections for reading, with queries parsed once for each.
+type pool struct {
+	*sql.DB
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt // by query; closed with the database
+}
+
+func (p *pool) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	p.mu.Lock()
+	s, ok := p.stmts[query]
+	p.mu.Unlock()
+	if ok {
+		return s, nil
+	}
+	s, err := p.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other, ok := p.stmts[query]; ok {
+		s.Close()
+		return other, nil
+	}
+	p.stmts[query] = s
+	return s, nil
+}
+
+// scan reads the one row of a query that has one parameter.
+func (p *pool) scan(ctx context.Context, query string, arg any, dest ...any) error {
+	s, err := p.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(ctx, arg).Scan(dest...)
+}
+
+func (p *pool) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
 }
 
 // openFile opens the database at path, making it and its folder where missing,
@@ -38,45 +84,37 @@ func openFile(ctx context.Context, path string) (f *file, err error) {
 	if f.info, err = touch(path); err != nil {
 		return f, err
 	}
-	pools := []struct {
-		db          **sql.DB
-		synchronous string
-		write       bool
-		connections int
-	}{
-		{&f.bulk, "NORMAL", true, 1},
-		{&f.safe, "FULL", true, 1},
-		{&f.read, "NORMAL", false, readers},
+	if f.bulk, err = newSession(ctx, source(path, "NORMAL", true)); err != nil {
+		return f, err
 	}
-	for _, pool := range pools {
-		db, err := sql.Open("sqlite", source(path, pool.synchronous, pool.write))
-		if err != nil {
-			return f, err
-		}
-		db.SetMaxOpenConns(pool.connections)
-		db.SetMaxIdleConns(pool.connections)
-		*pool.db = db
+	if f.safe, err = newSession(ctx, source(path, "FULL", true)); err != nil {
+		return f, err
 	}
 	if err := migrate(ctx, f.bulk); err != nil {
 		return f, err
 	}
-	return f, f.connect(ctx)
+	f.read, err = newPool(ctx, source(path, "NORMAL", false))
+	return f, err
 }
 
-// connect opens all connections at once, while the folder is locked. One that
-// was opened later, just while another process exchanges the file, could pair
-// the old database with the new log.
-func (f *file) connect(ctx context.Context) error {
-	for _, db := range []*sql.DB{f.bulk, f.safe, f.read} {
-		for range db.Stats().MaxOpenConnections {
-			conn, err := db.Conn(ctx)
-			if err != nil {
-				return err
-			}
-			defer conn.Close() // not before all are open: back to the pool
-		}
+// newPool opens all its connections at once, while the folder is locked. One
+// that was opened later, just while another process exchanges the file, could
+// pair the old database with the new log.
+func newPool(ctx context.Context, source string) (*pool, error) {
+	db, err := sql.Open("sqlite", source)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	for range readers {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		defer conn.Close() // not before all are open: back to the pool
+	}
+	return &pool{DB: db, stmts: map[string]*sql.Stmt{}}, nil
 }
 
 // touch makes the file where it is missing, for its owner only: SQLite gives the
@@ -99,16 +137,15 @@ func (f *file) close() error {
 		return nil
 	}
 	var errs []error
-	for _, db := range []*sql.DB{f.read, f.safe, f.bulk} { // the last one writes the log back
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	if f.read != nil {
+		errs = append(errs, f.read.Close())
 	}
-	return errors.Join(errs...)
+	// the last one writes the log back
+	return errors.Join(append(errs, f.safe.close(), f.bulk.close())...)
 }
 
 // view runs a read over one of the reading connections.
-func (c *Catalog) view(f func(*sql.DB) error) error {
+func (c *Catalog) view(f func(*pool) error) error {
 	c.fileMu.RLock()
 	defer c.fileMu.RUnlock()
 	if c.file == nil {

@@ -3,7 +3,6 @@ package catalog
 import (
 	"container/list"
 	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"sync"
@@ -29,8 +28,8 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 		return maps.Clone(known), nil
 	}
 	known = map[string]Output{}
-	err := c.view(func(db *sql.DB) error {
-		q, err := db.QueryContext(ctx, "SELECT name, size, type, etag, modified, gone, spooled FROM output WHERE id = ?", id)
+	err := c.view(func(p *pool) error {
+		q, err := p.query(ctx, "SELECT name, size, type, etag, modified, gone, spooled FROM output WHERE id = ?", id)
 		if err != nil {
 			return err
 		}
@@ -74,9 +73,9 @@ func (c *Catalog) PutOutputs(ctx context.Context, id string, m map[string]Output
 	if len(fresh) == 0 {
 		return nil
 	}
-	err = c.write(ctx, process, func(t *transaction) error {
+	err = c.write(ctx, process, func(ctx context.Context, t *transaction) error {
 		for name, o := range fresh {
-			_, err := t.exec(`INSERT INTO output (id, name, size, type, etag, modified, gone, spooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			err := t.exec(ctx, `INSERT INTO output (id, name, size, type, etag, modified, gone, spooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (id, name) DO UPDATE SET size = excluded.size, type = excluded.type, etag = excluded.etag,
 				modified = excluded.modified, gone = excluded.gone, spooled = excluded.spooled`,
 				id, name, o.Size, o.Type, o.ETag, toNanos(o.Modified), o.Gone, o.Spooled)
@@ -84,7 +83,7 @@ func (c *Catalog) PutOutputs(ctx context.Context, id string, m map[string]Output
 				return err
 			}
 		}
-		return t.tell(id, nil)
+		return t.tell(ctx, id, nil)
 	})
 	// read again when asked for: another process may have written as well
 	c.outputs.drop(id)

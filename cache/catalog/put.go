@@ -32,10 +32,10 @@ func (c *Catalog) Put(ctx context.Context, recs ...Record) (changed []string, er
 	if !news {
 		return nil, nil
 	}
-	err = c.write(ctx, process, func(t *transaction) error {
+	err = c.write(ctx, process, func(ctx context.Context, t *transaction) error {
 		seen := map[string]bool{}
 		for i, rec := range recs {
-			wrote, err := t.put(rec, packed[i])
+			wrote, err := t.put(ctx, rec, packed[i])
 			if err != nil {
 				return err
 			}
@@ -76,12 +76,12 @@ func (c *Catalog) prepare(recs []Record) (packed [][]byte, news bool) {
 }
 
 // put merges one record and reports whether that changed anything.
-func (t *transaction) put(rec Record, packed []byte) (bool, error) {
-	old := t.row(rec.ID)
+func (t *transaction) put(ctx context.Context, rec Record, packed []byte) (bool, error) {
+	old := t.known(rec.ID)
 	m := merge(old, rec)
 	if m.raw == takeRaw && old != nil && old.rank == m.row.rank {
 		// a poll of a running prediction mostly brings what is known
-		same, err := t.holds(rec.ID, rec.Raw)
+		same, err := t.holds(ctx, rec.ID, rec.Raw)
 		if err != nil {
 			return false, err
 		}
@@ -95,15 +95,16 @@ func (t *transaction) put(rec Record, packed []byte) (bool, error) {
 	if packed == nil && m.raw != keepRaw {
 		packed = pack(rec.Raw)
 	}
-	if err := t.store(old != nil, &m, packed); err != nil {
+	if err := t.store(ctx, old != nil, &m, packed); err != nil {
 		return false, err
 	}
-	return true, t.tell(rec.ID, &m.row)
+	return true, t.tell(ctx, rec.ID, &m.row)
 }
 
-func (t *transaction) holds(id string, raw []byte) (bool, error) {
+// holds reports whether raw is the stored object.
+func (t *transaction) holds(ctx context.Context, id string, raw []byte) (bool, error) {
 	var packed []byte
-	err := t.scan("SELECT r.body FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ?", id, &packed)
+	err := t.row(ctx, "SELECT r.body FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ?", []any{id}, &packed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -115,11 +116,10 @@ func (t *transaction) holds(id string, raw []byte) (bool, error) {
 }
 
 // store writes a merged row and its objects.
-func (t *transaction) store(known bool, m *merged, packed []byte) error {
+func (t *transaction) store(ctx context.Context, known bool, m *merged, packed []byte) error {
 	var key sql.NullInt64 // of the object
 	if known {
-		err := t.scan("SELECT raw FROM prediction WHERE id = ?", m.row.id, &key)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if err := t.row(ctx, "SELECT raw FROM prediction WHERE id = ?", []any{m.row.id}, &key); err != nil {
 			return err
 		}
 	}
@@ -127,30 +127,28 @@ func (t *transaction) store(known bool, m *merged, packed []byte) error {
 	switch {
 	case m.raw == keepRaw:
 	case !key.Valid: // there is nothing to put aside either
-		var res sql.Result
-		if res, err = t.exec("INSERT INTO raw (body) VALUES (?)", packed); err == nil {
-			key.Valid = true
-			key.Int64, err = res.LastInsertId()
-		}
+		key.Valid = true
+		key.Int64, err = t.insert(ctx, "INSERT INTO raw (body) VALUES (?)", packed)
 	case m.raw == putAside:
-		_, err = t.exec("UPDATE raw SET aside = ? WHERE n = ?", packed, key.Int64)
+		err = t.exec(ctx, "UPDATE raw SET aside = ? WHERE n = ?", packed, key.Int64)
 	case m.raw == moveAside:
-		_, err = t.exec("UPDATE raw SET aside = body, body = ? WHERE n = ?", packed, key.Int64)
+		err = t.exec(ctx, "UPDATE raw SET aside = body, body = ? WHERE n = ?", packed, key.Int64)
 	case m.row.flags&aside != 0:
-		_, err = t.exec("UPDATE raw SET body = ? WHERE n = ?", packed, key.Int64)
+		err = t.exec(ctx, "UPDATE raw SET body = ? WHERE n = ?", packed, key.Int64)
 	default:
-		_, err = t.exec("UPDATE raw SET body = ?, aside = NULL WHERE n = ?", packed, key.Int64)
+		err = t.exec(ctx, "UPDATE raw SET body = ?, aside = NULL WHERE n = ?", packed, key.Int64)
 	}
 	if err != nil {
 		return err
 	}
-	n, err := t.kind(m.row.kind.Value())
+	n, err := t.kind(ctx, m.row.kind.Value())
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO prediction (id, kind, created, completed, flags, rank, raw) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, created = excluded.created, completed = excluded.completed,
-		flags = excluded.flags, rank = excluded.rank, raw = excluded.raw`,
-		m.row.id, n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key)
-	return err
+	if !known {
+		return t.exec(ctx, "INSERT INTO prediction (id, kind, created, completed, flags, rank, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			m.row.id, n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key)
+	}
+	return t.exec(ctx, "UPDATE prediction SET kind = ?, created = ?, completed = ?, flags = ?, rank = ?, raw = ? WHERE id = ?",
+		n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key, m.row.id)
 }

@@ -112,7 +112,13 @@ func (c *Catalog) replace(ctx context.Context, cause error) error {
 	} else {
 		var err error
 		if rescued, err = salvage(ctx, c.path, rescue); err != nil {
-			return fmt.Errorf("rescue %s: %w", c.path, err)
+			if ctx.Err() != nil {
+				return err
+			}
+			c.log.Warn("nothing could be rescued from the damaged catalog file", "path", c.path, "err", err)
+			if err := remove(rescue); err != nil {
+				return err
+			}
 		}
 	}
 	aside := fmt.Sprintf("%s.%s-%s", c.path, word, c.now().UTC().Format("20060102T150405Z"))
@@ -156,20 +162,20 @@ func (c *Catalog) lost(ctx context.Context, id string, cause error) {
 		return
 	}
 	c.log.Warn("stored object is damaged, forgetting it", "prediction", id, "err", cause)
-	err := c.write(ctx, process, func(t *transaction) error { return t.forget(id) })
+	err := c.write(ctx, process, func(ctx context.Context, t *transaction) error { return t.forget(ctx, id) })
 	if err != nil {
 		c.log.Warn("cannot forget the damaged object", "prediction", id, "err", err)
 	}
 }
 
 // forget drops what is stored of a prediction and does not unpack.
-func (t *transaction) forget(id string) error {
-	old := t.row(id)
+func (t *transaction) forget(ctx context.Context, id string) error {
+	old := t.known(id)
 	if old == nil {
 		return nil
 	}
 	var body, beside []byte
-	if err := t.scan("SELECT r.body, r.aside FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ?", id, &body, &beside); err != nil {
+	if err := t.row(ctx, "SELECT r.body, r.aside FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ?", []any{id}, &body, &beside); err != nil {
 		return err
 	}
 	r := *old
@@ -184,12 +190,12 @@ func (t *transaction) forget(id string) error {
 	}
 	var err error
 	if r.rank == rankNone {
-		_, err = t.exec("UPDATE prediction SET rank = ?, flags = ?, raw = NULL WHERE id = ?", int64(r.rank), int64(r.flags), id)
+		err = t.exec(ctx, "UPDATE prediction SET rank = ?, flags = ?, raw = NULL WHERE id = ?", int64(r.rank), int64(r.flags), id)
 	} else {
-		_, err = t.exec("UPDATE prediction SET flags = ? WHERE id = ?", int64(r.flags), id)
+		err = t.exec(ctx, "UPDATE prediction SET flags = ? WHERE id = ?", int64(r.flags), id)
 	}
 	if err != nil {
 		return err
 	}
-	return t.tell(id, &r)
+	return t.tell(ctx, id, &r)
 }

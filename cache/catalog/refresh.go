@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"unique"
@@ -39,30 +38,30 @@ func (c *Catalog) refreshLocked(ctx context.Context) error {
 	if err := c.followLocked(ctx); err != nil {
 		return err
 	}
-	tx, err := c.file.read.BeginTx(ctx, nil)
-	if err != nil {
+	s := c.file.bulk // not a reader, which a slow query may occupy
+	if err := s.begin(ctx, "BEGIN"); err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	return c.catchUpLocked(ctx, tx)
+	defer s.rollback()
+	return c.catchUpLocked(ctx, s)
 }
 
-// catchUpLocked brings the index to what tx sees. Whatever becomes of tx, that
-// was committed.
-func (c *Catalog) catchUpLocked(ctx context.Context, tx *sql.Tx) error {
+// catchUpLocked brings the index to what the transaction of s sees. Whatever
+// becomes of the transaction, that was committed.
+func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 	var now position
 	var oldest int64
-	err := tx.QueryRowContext(ctx, `SELECT (SELECT identity FROM meta),
-		(SELECT coalesce(min(n), 0) FROM news), (SELECT coalesce(max(n), 0) FROM news)`).Scan(&now.identity, &oldest, &now.news)
+	err := s.row(ctx, `SELECT (SELECT identity FROM meta), (SELECT coalesce(min(n), 0) FROM news),
+		(SELECT coalesce(max(n), 0) FROM news)`, nil, &now.identity, &oldest, &now.news)
 	switch {
 	case err != nil:
 		return err
 	case now == c.at:
 		return nil
 	case now.identity != c.at.identity || oldest > c.at.news+1:
-		err = c.readAllLocked(ctx, tx)
+		err = c.readAllLocked(ctx, s)
 	default:
-		err = c.readNewsLocked(ctx, tx)
+		err = c.readNewsLocked(ctx, s)
 	}
 	if err == nil {
 		c.at = now
@@ -71,15 +70,15 @@ func (c *Catalog) catchUpLocked(ctx context.Context, tx *sql.Tx) error {
 }
 
 // readNewsLocked reads what changed after the position.
-func (c *Catalog) readNewsLocked(ctx context.Context, tx *sql.Tx) error {
-	q, err := tx.QueryContext(ctx, `SELECT n.id, coalesce(p.created, 0), coalesce(p.completed, 0), coalesce(p.flags, 0), coalesce(p.rank, 0),
+func (c *Catalog) readNewsLocked(ctx context.Context, s *session) error {
+	q, err := s.query(ctx, `SELECT n.id, coalesce(p.created, 0), coalesce(p.completed, 0), coalesce(p.flags, 0), coalesce(p.rank, 0),
 		coalesce(k.n, 0), coalesce(k.model, ''), coalesce(k.version, ''), coalesce(k.status, ''), coalesce(k.source, ''), coalesce(k.deployment, '')
 		FROM (SELECT DISTINCT id FROM news WHERE n > ?) n LEFT JOIN prediction p ON p.id = n.id LEFT JOIN kind k ON k.n = p.kind`, c.at.news)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	s := c.snap.Load()
+	snap := c.snap.Load()
 	changed := map[string]*row{}
 	for q.Next() {
 		var r row
@@ -97,7 +96,7 @@ func (c *Catalog) readNewsLocked(ctx context.Context, tx *sql.Tx) error {
 		r.kind = unique.Make(k)
 		// an equal row of a running prediction has another object; of a final
 		// one it is only the outputs that were learned
-		if old := s.row(r.id); old == nil || *old != r || r.flags&done == 0 {
+		if old := snap.row(r.id); old == nil || *old != r || r.flags&done == 0 {
 			changed[r.id] = &r
 		}
 	}
@@ -105,18 +104,18 @@ func (c *Catalog) readNewsLocked(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	if len(changed) > 0 {
-		c.snap.Store(s.with(changed))
+		c.snap.Store(snap.with(changed))
 	}
 	return nil
 }
 
 // readAllLocked reads the whole index.
-func (c *Catalog) readAllLocked(ctx context.Context, tx *sql.Tx) error {
-	kinds, handles, err := readKinds(ctx, tx)
+func (c *Catalog) readAllLocked(ctx context.Context, s *session) error {
+	kinds, handles, err := readKinds(ctx, s)
 	if err != nil {
 		return err
 	}
-	rows, err := readRows(ctx, tx, handles)
+	rows, err := readRows(ctx, s, handles)
 	if err != nil {
 		return err
 	}
@@ -124,18 +123,18 @@ func (c *Catalog) readAllLocked(ctx context.Context, tx *sql.Tx) error {
 	if old != nil {
 		revision = old.revision + 1
 	}
-	s := newSnapshot(revision, rows)
+	snap := newSnapshot(revision, rows)
 	if old != nil {
-		c.noteDifferences(old, s)
+		c.noteDifferences(old, snap)
 	}
 	c.outputs.dropAll()
 	c.kinds = kinds
-	c.snap.Store(s)
+	c.snap.Store(snap)
 	return nil
 }
 
-func readKinds(ctx context.Context, tx *sql.Tx) (map[kind]int64, map[int64]unique.Handle[kind], error) {
-	q, err := tx.QueryContext(ctx, "SELECT n, model, version, status, source, deployment FROM kind")
+func readKinds(ctx context.Context, s *session) (map[kind]int64, map[int64]unique.Handle[kind], error) {
+	q, err := s.query(ctx, "SELECT n, model, version, status, source, deployment FROM kind")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,8 +152,8 @@ func readKinds(ctx context.Context, tx *sql.Tx) (map[kind]int64, map[int64]uniqu
 }
 
 // readRows reads all rows in the order of their ids, which is that of the table.
-func readRows(ctx context.Context, tx *sql.Tx, kinds map[int64]unique.Handle[kind]) ([]*row, error) {
-	q, err := tx.QueryContext(ctx, "SELECT id, kind, created, completed, flags, rank FROM prediction ORDER BY id")
+func readRows(ctx context.Context, s *session, kinds map[int64]unique.Handle[kind]) ([]*row, error) {
+	q, err := s.query(ctx, "SELECT id, kind, created, completed, flags, rank FROM prediction ORDER BY id")
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -31,13 +30,12 @@ func (c *Catalog) PutRun(ctx context.Context, r Run) error {
 	if r.ID == "" {
 		return errors.New("write run: no id")
 	}
-	err := c.write(ctx, machine, func(t *transaction) error {
-		_, err := t.exec(`INSERT INTO run (id, model, version, deployment, input, started, prediction, state, note)
+	err := c.write(ctx, machine, func(ctx context.Context, t *transaction) error {
+		return t.exec(ctx, `INSERT INTO run (id, model, version, deployment, input, started, prediction, state, note)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET model = excluded.model, version = excluded.version,
 			deployment = excluded.deployment, input = excluded.input, started = excluded.started,
 			prediction = excluded.prediction, state = excluded.state, note = excluded.note`,
 			r.ID, r.Model, r.Version, r.Deployment, pack(r.Input), toNanos(r.Started), r.Prediction, r.State, r.Note)
-		return err
 	})
 	if err != nil {
 		return fmt.Errorf("write run %s: %w", r.ID, err)
@@ -69,9 +67,8 @@ func (c *Catalog) Runs(ctx context.Context) ([]Run, error) {
 // DeleteRun forgets a run, for good once it returns: one that came back could be
 // taken for a request still to be settled. One that is unknown is no error.
 func (c *Catalog) DeleteRun(ctx context.Context, id string) error {
-	err := c.write(ctx, machine, func(t *transaction) error {
-		_, err := t.exec("DELETE FROM run WHERE id = ?", id)
-		return err
+	err := c.write(ctx, machine, func(ctx context.Context, t *transaction) error {
+		return t.exec(ctx, "DELETE FROM run WHERE id = ?", id)
 	})
 	if err != nil {
 		return fmt.Errorf("delete run %s: %w", id, err)
@@ -80,8 +77,8 @@ func (c *Catalog) DeleteRun(ctx context.Context, id string) error {
 }
 
 func (c *Catalog) runs(ctx context.Context, where string, args ...any) (runs []Run, err error) {
-	err = c.view(func(db *sql.DB) error {
-		q, err := db.QueryContext(ctx, `SELECT id, model, version, deployment, input, started, prediction, state, note
+	err = c.view(func(p *pool) error {
+		q, err := p.query(ctx, `SELECT id, model, version, deployment, input, started, prediction, state, note
 			FROM run `+where+` ORDER BY started, id`, args...)
 		if err != nil {
 			return err

@@ -34,13 +34,13 @@ func salvage(ctx context.Context, from, to string) (rows int, err error) {
 	defer in.Close() // read only: nothing to lose
 	in.SetMaxOpenConns(1)
 
-	tx, err := out.safe.BeginTx(ctx, nil)
-	if err != nil {
+	s := out.safe
+	if err := s.begin(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return 0, err
 	}
-	defer tx.Rollback()
+	defer s.rollback()
 	for _, t := range tables {
-		n, err := copyTable(ctx, in, tx, t.name, t.order)
+		n, err := copyTable(ctx, in, s, t.name, t.order)
 		if err != nil {
 			return 0, fmt.Errorf("copy %s: %w", t.name, err)
 		}
@@ -52,24 +52,24 @@ func salvage(ctx context.Context, from, to string) (rows int, err error) {
 		"INSERT OR IGNORE INTO kind (model, version, status, source, deployment) VALUES ('', '', '', '', '')",
 		"UPDATE prediction SET kind = (SELECT n FROM kind WHERE model = '' AND version = '' AND status = '' AND source = '' AND deployment = '') WHERE kind NOT IN (SELECT n FROM kind)",
 	} {
-		if _, err := tx.ExecContext(ctx, mend); err != nil {
+		if err := s.exec(ctx, mend); err != nil {
 			return 0, err
 		}
 	}
-	return rows, tx.Commit()
+	return rows, s.commit()
 }
 
 // copyTable copies the rows of a table from its beginning up to the first that
 // cannot be read, and then from its end. Only writing fails.
-func copyTable(ctx context.Context, in *sql.DB, tx *sql.Tx, table, order string) (rows int, err error) {
-	columns := slices.DeleteFunc(columnsOf(ctx, tx, table), func(name string) bool {
+func copyTable(ctx context.Context, in *sql.DB, s *session, table, order string) (rows int, err error) {
+	columns := slices.DeleteFunc(columnsOf(ctx, s.conn, table), func(name string) bool {
 		return !slices.Contains(columnsOf(ctx, in, table), name) // an older version
 	})
 	if len(columns) == 0 {
 		return 0, nil
 	}
 	names := strings.Join(columns, ", ")
-	insert, err := tx.PrepareContext(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table, names, strings.Repeat(", ?", len(columns)-1)))
+	insert, err := s.stmt(ctx, fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table, names, strings.Repeat(", ?", len(columns)-1)))
 	if err != nil {
 		return 0, err
 	}

@@ -3,8 +3,6 @@ package catalog
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -94,10 +92,12 @@ func source(path, synchronous string, write bool) string {
 		"temp_store(MEMORY)",
 	}}
 	if write {
-		// a transaction that reads, merges and writes must hold the lock from the start
-		q.Set("_txlock", "immediate")
 		// ids are random, so an insertion lands anywhere in the index
 		q.Add("_pragma", "cache_size(-8000)")
+		if synchronous == "FULL" {
+			// somebody waits for this commit; the next bulk one writes the log back
+			q.Add("_pragma", "wal_autocheckpoint(0)")
+		}
 	} else {
 		q.Add("_pragma", "cache_size(-1000)")
 		q.Add("_pragma", "query_only(1)")
@@ -109,42 +109,39 @@ func source(path, synchronous string, write bool) string {
 var errNewer = errors.New("written by a newer version of this program")
 
 // migrate brings the database to the current version.
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, s *session) error {
 	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	if err := s.row(ctx, "PRAGMA user_version", nil, &version); err != nil {
 		return err
 	}
 	if version == len(migrations) {
 		return nil
 	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
+	if err := s.begin(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer s.rollback()
 	// again, now that nobody else can be doing the same
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	if err := s.row(ctx, "PRAGMA user_version", nil, &version); err != nil {
 		return err
 	}
 	if version < 0 || version > len(migrations) {
 		return fmt.Errorf("schema version %d: %w", version, errNewer)
 	}
 	for n := version; n < len(migrations); n++ {
-		if _, err := tx.ExecContext(ctx, migrations[n]); err != nil {
+		if _, err := s.conn.ExecContext(ctx, migrations[n]); err != nil {
 			return fmt.Errorf("migrate from version %d: %w", n, err)
 		}
 	}
 	if version == 0 {
-		var id [16]byte
-		rand.Read(id[:])
-		if _, err := tx.ExecContext(ctx, "INSERT INTO meta (identity) VALUES (?)", hex.EncodeToString(id[:])); err != nil {
+		if err := s.exec(ctx, "INSERT INTO meta (identity) VALUES (?)", rand.Text()); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations))); err != nil {
+	if err := s.exec(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations))); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return s.commit()
 }
 
 // corrupt reports whether err says that the file is damaged.

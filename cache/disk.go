@@ -1,0 +1,324 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What stays free on the disk for everybody else: a tenth of it and a gibibyte at least.
+const (
+	keepFreePart = 10
+	keepFree     = 1 << 30
+)
+
+// disk is the folder of the disk tier.
+//
+//	lock               taken for moments: coming, going
+//	epoch              how often a process of ours ended without saying so
+//	run-PID-N          of each process that uses the folder; locked as long as it lives, removed when it ends well
+//	objects/aa/bb….data    the bytes of one object, sparse
+//	objects/aa/bb….meta    its sidecar
+//	objects/aa/bb….keep    it is pinned; holds the key
+//
+// Several processes may share it. Whoever holds the exclusive lock of an object's data may write to it and its sidecar;
+// readers of a complete object share the lock; only who can have the exclusive lock may delete. Those without any can still
+// read what the sidecar promises, since nothing in a data file that was promised ever changes.
+type disk struct {
+	dir   string
+	log   *slog.Logger
+	limit int64
+	kept  int64 // limit of kept data
+	epoch uint64
+	run   *os.File
+
+	// What tests replace to make a disk fail.
+	pwrite func(f *os.File, bufs [][]byte, off int64) error
+	space  func() (total, free int64, err error)
+
+	off      atomic.Bool  // switched off after errors
+	usedNow  atomic.Int64 // by objects that are not kept
+	keptNow  atomic.Int64
+	evicted  atomic.Int64
+	faults   atomic.Int32 // errors of the device so far
+	evictMu  sync.Mutex   // one at a time
+	freeMu   sync.Mutex   // guards what follows
+	freeAt   time.Time
+	freeLeft int64 // above the reserve, when last asked
+}
+
+// openDisk opens or makes the folder.
+func openDisk(dir string, limit, kept int64, log *slog.Logger) (*disk, error) {
+	d := &disk{dir: dir, log: log, limit: limit, kept: kept, pwrite: pwritev}
+	d.space = func() (int64, int64, error) {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			return 0, 0, err
+		}
+		return int64(st.Blocks) * st.Bsize, int64(st.Bavail) * st.Bsize, nil
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
+		return nil, fmt.Errorf("make cache folder: %w", err)
+	}
+	if err := d.sparse(); err != nil {
+		return nil, fmt.Errorf("use cache folder: %w", err)
+	}
+	unlock, err := d.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := d.enter(); err != nil {
+		return nil, fmt.Errorf("enter cache folder: %w", err)
+	}
+	return d, nil
+}
+
+// sparse finds out whether the file system keeps holes: without them each file would cost its whole size at once.
+func (d *disk) sparse() error {
+	f, err := os.CreateTemp(d.dir, "probe-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	const size = 8 << 20
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt([]byte{1}, size/2); err != nil {
+		return err
+	}
+	if used(f) > size/2 {
+		return errors.New("its file system has no sparse files")
+	}
+	return nil
+}
+
+// used is the space that f takes on its disk.
+func used(f *os.File) int64 {
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return 0
+	}
+	return st.Blocks * 512
+}
+
+// lock takes the folder's lock, which nobody holds for long.
+func (d *disk) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(d.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock cache folder: %w", err)
+	}
+	if err := flock(f, unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock cache folder: %w", err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// enter signs this process in, and begins a new epoch if another one has died since. What was stored in an older epoch is
+// checked before its first use.
+func (d *disk) enter() error {
+	runs, err := filepath.Glob(filepath.Join(d.dir, "run-*"))
+	if err != nil {
+		return err
+	}
+	died := false
+	for _, name := range runs {
+		if f, err := os.OpenFile(name, os.O_RDWR, 0); err == nil {
+			if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil {
+				died = true
+				os.Remove(name)
+			}
+			f.Close()
+		}
+	}
+	path := filepath.Join(d.dir, "epoch")
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	d.epoch, err = strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		// A new folder, or one whose count is lost: the clock is later than any count that began with a clock.
+		d.epoch = uint64(time.Now().Unix())
+	}
+	if died || err != nil {
+		d.epoch++
+		if err := replace(path, []byte(strconv.FormatUint(d.epoch, 10)+"\n")); err != nil {
+			return err
+		}
+	}
+	d.run, err = os.CreateTemp(d.dir, fmt.Sprintf("run-%d-", os.Getpid()))
+	if err != nil {
+		return err
+	}
+	if err := flock(d.run, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return err
+	}
+	return syncDir(d.dir)
+}
+
+// leave signs the process out: it has written all that it wanted to.
+func (d *disk) leave() error {
+	unlock, err := d.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = os.Remove(d.run.Name())
+	return errors.Join(err, d.run.Close())
+}
+
+// replace writes a file so that it is there whole or as before.
+func replace(path string, b []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// nameOf is the path of an object's files without their endings. Keys may be long and hold anything; a hash is neither.
+func (d *disk) nameOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	h := hex.EncodeToString(sum[:])
+	return filepath.Join(d.dir, "objects", h[:2], h[2:])
+}
+
+// room asks for space for n more bytes of an object.
+func (d *disk) room(n int64, kept bool) error {
+	if d.off.Load() {
+		return errors.ErrUnsupported
+	}
+	if kept && d.keptNow.Load()+n > d.kept {
+		return ErrFull
+	}
+	if !kept && d.usedNow.Load()+n > d.limit {
+		return ErrFull
+	}
+	if d.spare(n) < 0 {
+		return ErrFull
+	}
+	return nil
+}
+
+// spare is how much the disk has free beyond our reserve, after n more bytes. It asks the disk once a second.
+func (d *disk) spare(n int64) int64 {
+	d.freeMu.Lock()
+	defer d.freeMu.Unlock()
+	if now := time.Now(); now.Sub(d.freeAt) >= time.Second || d.freeAt.IsZero() {
+		total, free, err := d.space()
+		if err != nil {
+			return -1
+		}
+		d.freeAt, d.freeLeft = now, free-max(total/keepFreePart, keepFree)
+	}
+	d.freeLeft -= n
+	return d.freeLeft
+}
+
+// account notes that an object has grown by n bytes, or shrunk.
+func (d *disk) account(n int64, kept bool) {
+	if kept {
+		d.keptNow.Add(n)
+	} else {
+		d.usedNow.Add(n)
+	}
+}
+
+// fault notes an error of the disk. A full disk and the third error of the device switch the tier off for good: reading
+// goes on without it.
+func (d *disk) fault(err error) {
+	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+	if !full && d.faults.Add(1) < 3 {
+		d.log.Debug("disk tier met an error", "error", err)
+		return
+	}
+	if d.off.CompareAndSwap(false, true) {
+		d.log.Warn("disk tier is switched off until the next start; reading goes on without it", "error", err)
+	}
+}
+
+// pwritev writes bufs one after the other at off.
+func pwritev(f *os.File, bufs [][]byte, off int64) error {
+	for len(bufs) > 0 {
+		n, err := unix.Pwritev(int(f.Fd()), bufs, off)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return io.ErrShortWrite
+		}
+		off += int64(n)
+		for n > 0 && len(bufs) > 0 {
+			if n < len(bufs[0]) {
+				bufs = append([][]byte{bufs[0][n:]}, bufs[1:]...)
+				break
+			}
+			n -= len(bufs[0])
+			bufs = bufs[1:]
+		}
+	}
+	return nil
+}
+
+// readSidecar reads the sidecar of an object, which must be of key and size.
+func readSidecar(name, key string, size int64) (*sidecar, error) {
+	b, err := os.ReadFile(name + ".meta")
+	if err != nil {
+		return nil, err
+	}
+	s, err := decodeSidecar(b)
+	if err != nil {
+		return nil, err
+	}
+	if s.key != key || s.size != size {
+		return nil, errSidecar
+	}
+	return s, nil
+}

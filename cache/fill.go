@@ -1,0 +1,115 @@
+package cache
+
+import (
+	"context"
+	"errors"
+)
+
+// Fill brings the whole file to the disk, checks it and makes it durable: when it returns nil, Complete is true, after a
+// crash too. It reads like one more reader, so that others go before it only where they wait for the same connections.
+// progress, if not nil, hears how many bytes from the start are there. ErrFull: there is no room, by the limit of kept data
+// if the file is pinned, else by that of the disk tier. Without a disk tier it answers errors.ErrUnsupported.
+func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
+	c, o := r.c, r.o
+	if c.disk == nil || c.disk.off.Load() {
+		return errors.ErrUnsupported
+	}
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	if r.file.Load() != nil {
+		progress(r.Size())
+		return nil
+	}
+	o.mu.Lock()
+	src, closed := o.src, r.closed
+	o.store.full = false
+	o.must++
+	o.mu.Unlock()
+	defer func() {
+		o.mu.Lock()
+		o.must--
+		o.mu.Unlock()
+	}()
+	if closed {
+		return ErrClosed
+	}
+	own := c.Open(src) // its window is not that of the reads that go on beside it
+	defer own.Close()
+	for i := range chunksOf(r.Size()) {
+		if err := own.store(ctx, i); err != nil {
+			return err
+		}
+		progress(min((i+1)*chunkSize, r.Size()))
+	}
+	if err := c.writer.drain(ctx); err != nil {
+		return err
+	}
+	if err := o.save(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.store.complete:
+		return nil
+	case o.store.refused != nil:
+		return o.store.refused
+	case o.store.full:
+		return ErrFull
+	}
+	return errors.New("file could not be stored whole")
+}
+
+// store sees to it that chunk i is on the disk or in the writer's queue.
+func (r *Reader) store(ctx context.Context, i int64) error {
+	o := r.o
+	off := i * chunkSize
+	end := min(off+chunkSize, r.Size())
+	stored := func() (bool, error) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		s := &o.store
+		switch ch := o.chunks[i]; {
+		case s.readonly && !s.hasLocked(i):
+			return false, errOtherProcess
+		case s.refused != nil:
+			return false, s.refused
+		case s.full:
+			return false, ErrFull
+		case s.hasLocked(i):
+			return !s.unsureLocked(i), nil
+		default:
+			return ch != nil && ch.writing, nil
+		}
+	}
+	if err := r.c.writer.wait(ctx); err != nil {
+		return err
+	}
+	ok, err := stored()
+	if ok || err != nil {
+		return err
+	}
+	// Mostly the chunk goes to the writer as it arrives, and the read is only the waiting for it.
+	err = r.read(ctx, off, end, func(v view, at int64) bool { return v.mem != nil || o.pread(make([]byte, v.disk), at) })
+	if err != nil {
+		return err
+	}
+	if ok, err = stored(); ok || err != nil {
+		return err
+	}
+	buf := make([]byte, end-off)
+	if _, err := r.ReadAt(ctx, buf, off); err != nil {
+		return err
+	}
+	ch := &chunk{id: o.id, index: i, lo: off, hi: end, buf: buf}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.store.wantsLocked(i) {
+		r.c.budget.force(ch.cost())
+		ch.counted = true
+		r.c.writer.putLocked(o, ch)
+		o.uncountLocked(ch)
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// stepRead is how much of a long read is looked up under one hold of the lock.
+const stepRead = 1 << 20
+
+// bulkPart is the size from which a request ahead of need gets a connection of its own.
+const bulkPart = 2 << 20
+
+var errReadTimeout error = readTimeout{}
+
+// readTimeout is the error of a read that took too long in all.
+type readTimeout struct{}
+
+func (readTimeout) Error() string        { return "read took too long" }
+func (readTimeout) Timeout() bool        { return true }
+func (readTimeout) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
+// Reader reads one file. Its methods may be called at once.
+type Reader struct {
+	c         *Cache
+	o         *object
+	file      atomic.Pointer[os.File] // the complete file, if it is on the disk
+	announcer announcer
+
+	// Guarded by o.mu.
+	win    window
+	wide   int64 // streams of win counted in Cache.wide
+	busy   int   // reads that wait
+	last   time.Time
+	closed bool
+}
+
+// Size is the file's, in bytes.
+func (r *Reader) Size() int64 { return r.o.id.size }
+
+// File gives the complete, checked file on the disk, if it is there: for passthrough, splice and pread, never to write or to
+// close. It is valid until Close.
+func (r *Reader) File() (*os.File, bool) {
+	f := r.file.Load()
+	return f, f != nil
+}
+
+// ReadAt reads like io.ReaderAt: less than len(p) only with an error, io.EOF at the end. When ctx ends it returns at once;
+// what it waited for goes on as long as the reader is open.
+func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("read at a negative offset")
+	}
+	r.c.count.reads.Add(1)
+	if f := r.file.Load(); f != nil {
+		if n, err := f.ReadAt(p, off); err == nil || err == io.EOF {
+			r.c.count.hitsDisk.Add(1)
+			return n, err
+		}
+		r.o.pread(p[:max(0, min(int64(len(p)), r.Size()-off))], off) // so that it is taken note of
+	}
+	n := 0
+	end := min(off+int64(len(p)), r.Size())
+	err := r.read(ctx, off, end, func(v view, at int64) bool {
+		m := v.len()
+		if v.mem != nil {
+			copy(p[n:], v.mem)
+		} else if !r.o.pread(p[n:n+int(m)], at) {
+			return false
+		}
+		n += int(m)
+		return true
+	})
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// ReadVec lends the bytes [off, off+n) as one or more slices: fewer at the end of the file, none beyond it, and never
+// io.EOF. The memory stays as it is for as long as it is held, and must not be written to.
+func (r *Reader) ReadVec(ctx context.Context, off int64, n int) ([][]byte, error) {
+	if off < 0 {
+		return nil, errors.New("read at a negative offset")
+	}
+	r.c.count.reads.Add(1)
+	end := min(off+int64(n), r.Size())
+	vec := make([][]byte, 0, 4)
+	err := r.read(ctx, off, end, func(v view, at int64) bool {
+		if v.mem == nil {
+			v.mem = make([]byte, v.disk)
+			if !r.o.pread(v.mem, at) {
+				return false
+			}
+		}
+		vec = append(vec, v.mem)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return vec, nil
+}
+
+// read gives the bytes [off, end) to use, in order and without gaps, in views of any size. If use answers false, the view
+// was on the disk and is no longer to be had there.
+func (r *Reader) read(ctx context.Context, off, end int64, use func(v view, at int64) bool) error {
+	var room [8]view
+	limited := false
+	for off < end {
+		views, err := r.look(off, end, room[:0])
+		if err != nil {
+			return err
+		}
+		if len(views) == 0 {
+			if !limited {
+				limited = true
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, r.c.opt.ReadTimeout, errReadTimeout)
+				defer cancel()
+			}
+			v, err := r.wait(ctx, off, end)
+			if err != nil {
+				return err
+			}
+			views = append(views, v)
+		}
+		for _, v := range views {
+			if !use(v, off) {
+				break
+			}
+			off += v.len()
+		}
+	}
+	return nil
+}
+
+// look gives what can be had of [off, end) without waiting, notes the read, and asks for what the window says.
+func (r *Reader) look(off, end int64, views []view) ([]view, error) {
+	o := r.o
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r.closed || o.gone {
+		return nil, ErrClosed
+	}
+	at := off
+	for stop := min(end, off+stepRead); at < stop; {
+		v := o.lookLocked(at, stop)
+		n := v.len()
+		if n == 0 {
+			break
+		}
+		at += n
+		if last := len(views) - 1; v.mem == nil && last >= 0 && views[last].mem == nil {
+			views[last].disk += n // neighbours on the disk are one read
+		} else {
+			views = append(views, v)
+		}
+	}
+	r.noteLocked(off, end, at >= min(end, off+stepRead))
+	return views, nil
+}
+
+// noteLocked tells the window of a read of [off, end) and does what it says.
+func (r *Reader) noteLocked(off, end int64, local bool) {
+	o := r.o
+	r.last = time.Now()
+	p := r.win.read(off, end, local)
+	if p.left {
+		o.settleAllLocked()
+	}
+	if !local {
+		o.askLocked(p.need, true, false)
+		r.win.stall(p.stream)
+	}
+	r.countLocked()
+	r.pumpLocked()
+	o.settleLocked(p.passed)
+	r.announcer.wake()
+}
+
+// countLocked keeps Cache.wide right.
+func (r *Reader) countLocked() {
+	if wide := r.win.wide(); wide != r.wide {
+		r.c.wide.Add(wide - r.wide)
+		r.wide = wide
+	}
+}
+
+// pumpLocked asks for what the window wants ahead.
+func (r *Reader) pumpLocked() {
+	for i := range r.win.streams {
+		for len(r.o.fetches) < r.c.opt.PerFile {
+			sp, ok := r.win.next(&r.win.streams[i], r.c.share())
+			if !ok {
+				break
+			}
+			// The first of many goes over the connection that is open already: the reader wants it before the others, and
+			// theirs have yet to be made.
+			r.o.askLocked(sp, false, sp.len() >= bulkPart && r.o.ahead > 0)
+		}
+	}
+}
+
+// wait gives bytes from off to at most end, out of one chunk, once they have arrived.
+func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
+	o := r.o
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r.busy++
+	defer func() { r.busy--; r.last = time.Now() }()
+	i := off / chunkSize
+	end = min(end, (i+1)*chunkSize)
+	for again := true; ; again = false {
+		if v := o.lookLocked(off, end); v.len() > 0 {
+			return v, nil
+		}
+		if r.closed || o.gone {
+			return view{}, ErrClosed
+		}
+		ch := o.chunks[i]
+		if ch == nil || ch.fetch == nil || off < ch.lo || off >= ch.hi {
+			o.askLocked(span{i * chunkSize, end}, true, false)
+			ch = o.chunks[i]
+		}
+		if ch == nil || ch.fetch == nil {
+			continue // it has come back from the tier
+		}
+		r.c.count.misses.Add(1)
+		f := ch.fetch
+		to := min(end, ch.hi)
+		err := o.waitLocked(ctx, f, to)
+		switch {
+		case err == nil:
+			return view{mem: ch.bytes(off, to)}, nil
+		case ctx.Err() != nil:
+			return view{}, context.Cause(ctx)
+		case !again || !f.ahead || permanent(err) || errors.Is(err, ErrClosed):
+			return view{}, err
+		}
+		// A fetch ahead of need may have used up its tries before anybody waited for it: the reader gets its own.
+	}
+}
+
+// rest gives up the windows of a reader that has not read since the given time.
+func (r *Reader) rest(since time.Time) {
+	o := r.o
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r.closed || r.busy > 0 || r.last.After(since) {
+		return
+	}
+	r.win.drop()
+	r.countLocked()
+	o.settleAllLocked()
+}
+
+// Close ends the reader. What is on its way for it alone is cancelled. It waits for a running call of Announce's f.
+func (r *Reader) Close() error {
+	c, o := r.c, r.o
+	o.mu.Lock()
+	if r.closed {
+		o.mu.Unlock()
+		return nil
+	}
+	r.closed = true
+	r.file.Store(nil)
+	r.win.drop()
+	r.countLocked()
+	delete(o.readers, r)
+	o.settleAllLocked()
+	o.mu.Unlock()
+	r.announcer.end()
+	r.announcer.wait()
+
+	c.mu.Lock()
+	delete(c.readers, r)
+	o.refs--
+	c.mu.Unlock()
+	c.retire(o)
+	return nil
+}

@@ -1,0 +1,57 @@
+package cache
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestReadsWhatIsThere(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &origin{latency: 40 * time.Millisecond}
+			c := newCache(t, Options{Dir: dir})
+			for _, size := range []int64{0, 1, 4096, chunkSize - 1, chunkSize, chunkSize + 1, 1536 << 10, 3<<20 + 17, 20 << 20} {
+				f := o.file("f", size)
+				f.key = f.key + string(rune('a'+len(o.seen())))
+				r := c.Open(f)
+				readAll(t, r, f, 128<<10)
+				readAt(t, r, f, size, 10)
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+			}
+			if got := c.Stats().InUse; got != 0 {
+				t.Errorf("%d bytes in use after all readers closed, want 0", got)
+			}
+		})
+	}
+}
+
+// TestColdRead measures, in simulated time, setting A: 40 ms to the first byte, 80 ms more for a new connection, 50 MB/s for
+// each.
+func TestColdRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &origin{latency: 40 * time.Millisecond, connect: 80 * time.Millisecond, rate: 50e6}
+		c := newCache(t, Options{})
+		f := o.file("f", 256<<20)
+		r := c.Open(f)
+		start := time.Now()
+		readAll(t, r, f, 128<<10)
+		took := time.Since(start)
+		one := 120*time.Millisecond + time.Duration(float64(f.size)/50e6*1e9)
+		t.Logf("%v, one connection %v: %.1f times as fast; %d requests, at most %d at once, %.1f MiB moved",
+			took, one, float64(one)/float64(took), len(o.seen()), o.most, float64(o.bytes())/(1<<20))
+		if one < 8*took {
+			t.Errorf("took %v, want an eighth of %v", took, one)
+		}
+		r.Close()
+		if o.bytes() != f.size {
+			t.Errorf("%d bytes moved of a file of %d", o.bytes(), f.size)
+		}
+		if o.most > 16 {
+			t.Errorf("%d requests at once, want 16", o.most)
+		}
+	})
+}

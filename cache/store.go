@@ -1,0 +1,478 @@
+package cache
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	errOtherProcess = errors.New("another process is storing this file")
+	errMismatch     = errors.New("content does not match its MD5")
+)
+
+// store is the disk's part of an object. The zero value stores nothing. Its fields are guarded by object.mu, except those
+// that say otherwise.
+type store struct {
+	d    *disk  // nil without a disk tier
+	name string // path without ending
+	key  string
+
+	file     *os.File   // nil as long as there is nothing on the disk
+	old      []*os.File // replaced ones, which somebody may still be reading
+	have     bitmap     // chunks that can be read
+	sums     []uint32
+	unsure   bitmap // chunks to check before their first use; nil: none
+	count    int64  // of have
+	epoch    uint64 // for the sidecar
+	complete bool   // whole and checked
+	readonly bool   // not ours to write
+	kept     bool   // pinned
+	dirty    bool   // the sidecar on disk says less
+	flushing bool
+	refused  error // why nothing more is stored
+	full     bool  // something was not stored for want of room
+
+	flush sync.Mutex // held while writing the sidecar; taken before object.mu
+}
+
+func (s *store) hasLocked(i int64) bool { return s.file != nil && s.have.has(i) }
+
+func (s *store) wantsLocked(i int64) bool {
+	return s.d != nil && !s.readonly && s.refused == nil && !s.hasLocked(i) && !s.d.off.Load()
+}
+
+func (s *store) unsureLocked(i int64) bool { return s.unsure != nil && s.unsure.has(i) }
+
+// openStore looks for what the disk has of o. Trouble means that it has nothing.
+func (o *object) openStore(d *disk) {
+	s := &o.store
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.d, s.name, s.key = d, d.nameOf(o.id.key), o.id.key
+	s.epoch = d.epoch
+	_, err := os.Stat(s.name + ".keep")
+	s.kept = err == nil
+	if d.off.Load() {
+		return
+	}
+	f, err := os.Open(s.name + ".data")
+	if err != nil {
+		return
+	}
+	// Shared, then exclusive if there is still something to write: that way complete objects are read by many processes.
+	shared := flock(f, unix.LOCK_SH|unix.LOCK_NB) == nil
+	side, err := readSidecar(s.name, o.id.key, o.id.size)
+	st, staterr := f.Stat()
+	if err != nil || staterr != nil || st.Size() != o.id.size {
+		f.Close()
+		if shared {
+			o.c.log.Debug("stored object cannot be used", "key", o.id.key, "error", err)
+			d.remove(s.name, false)
+		}
+		return
+	}
+	s.file, s.have, s.sums, s.count = f, side.have, side.sums, side.have.count()
+	s.complete = side.complete
+	if side.epoch != d.epoch {
+		s.epoch, s.complete = side.epoch, false
+		s.unsure = side.have.clone()
+	}
+	if !s.complete && !s.writableLocked() {
+		s.readonly = true
+	}
+	now := o.c.opt.Now()
+	if err := os.Chtimes(s.name+".meta", now, now); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		o.c.log.Debug("last use of a stored object is not noted", "error", err)
+	}
+	if s.complete {
+		o.completeLocked()
+	} else if s.unsure != nil && s.count == int64(len(s.sums)) && !s.readonly {
+		s.dirty = true // to be checked as a whole in the background
+		o.c.flusher.add(o)
+	}
+}
+
+// writableLocked makes sure that the data file is open for writing and locked by us alone.
+func (s *store) writableLocked() bool {
+	f, err := os.OpenFile(s.name+".data", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	// Our own shared lock would be in the way. What could happen without it happens to the file's name, and is seen below.
+	flock(s.file, unix.LOCK_UN)
+	if flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil || !sameFile(s.file, f) || !linked(f) {
+		f.Close()
+		flock(s.file, unix.LOCK_SH|unix.LOCK_NB)
+		return false
+	}
+	s.file.Close()
+	s.file = f
+	return true
+}
+
+func sameFile(a, b *os.File) bool {
+	x, err := a.Stat()
+	y, err2 := b.Stat()
+	return err == nil && err2 == nil && os.SameFile(x, y)
+}
+
+// linked tells whether the name of f still leads to it.
+func linked(f *os.File) bool {
+	st, err := os.Stat(f.Name())
+	if err != nil {
+		return false
+	}
+	x, err := f.Stat()
+	return err == nil && os.SameFile(st, x)
+}
+
+// create makes the data file of an object that has none, locked by us.
+func (s *store) create(size int64) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(s.name), 0o700); err != nil {
+		return nil, err
+	}
+	for range 10 {
+		f, err := os.OpenFile(s.name+".data", os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil {
+			f.Close()
+			return nil, errOtherProcess
+		}
+		if !linked(f) { // deleted between our open and our lock
+			f.Close()
+			continue
+		}
+		if st, err := f.Stat(); err == nil && st.Size() == size {
+			if _, err := readSidecar(s.name, s.key, size); err == nil {
+				f.Close() // stored by another process since we looked; whoever opens it next has it
+				return nil, errOtherProcess
+			}
+		}
+		// What it holds has no sidecar, or a bad one: to nothing, then to holes.
+		if err := errors.Join(removed(os.Remove(s.name+".meta")), f.Truncate(0), f.Truncate(size)); err != nil {
+			f.Close()
+			return nil, err
+		}
+		return f, nil
+	}
+	return nil, errOtherProcess
+}
+
+func removed(err error) error {
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// write stores chunks that follow one another. Only the writer calls it.
+func (o *object) write(chs []*chunk) error {
+	s := &o.store
+	var n int64
+	bufs := make([][]byte, len(chs))
+	sums := make([]uint32, len(chs))
+	for i, ch := range chs {
+		n += ch.cost()
+		bufs[i], sums[i] = ch.buf, checksum(ch.buf)
+	}
+	o.mu.Lock()
+	file, err, kept, must := s.file, s.refused, s.kept, o.must > 0
+	if s.readonly {
+		err = errOtherProcess
+	}
+	o.mu.Unlock()
+	if err == nil {
+		err = s.d.room(n, kept)
+	}
+	if errors.Is(err, ErrFull) && must {
+		if _, err = s.d.evict(); err == nil {
+			err = s.d.room(n, kept)
+		}
+	}
+	if err == nil && file == nil {
+		file, err = o.createFile()
+	}
+	if err == nil {
+		err = s.d.pwrite(file, bufs, chs[0].lo)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, ch := range chs {
+		if err == nil && s.file == file && !s.have.has(ch.index) {
+			s.have.set(ch.index)
+			s.sums[ch.index] = sums[i]
+			s.count++
+			s.dirty = true
+			s.d.account(ch.cost(), s.kept)
+		}
+		ch.writing = false
+		o.writing--
+		o.uncountLocked(ch)
+	}
+	if err != nil {
+		o.c.count.unwritten.Add(int64(len(chs)))
+		if errors.Is(err, ErrFull) {
+			s.full = true
+		} else {
+			s.refused = err
+		}
+	}
+	return err
+}
+
+// createFile makes the data file of an object that has none on the disk.
+func (o *object) createFile() (*os.File, error) {
+	s := &o.store
+	s.flush.Lock() // a sidecar of a file given up must not come after this
+	defer s.flush.Unlock()
+	f, err := s.create(o.id.size)
+	if err != nil {
+		return nil, err
+	}
+	n := chunksOf(o.id.size)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.file, s.epoch = f, s.d.epoch
+	s.have, s.sums, s.count = newBitmap(n), make([]uint32, n), 0
+	return f, nil
+}
+
+// pread reads from the disk into p, at off, chunks that hasLocked told of. A chunk that cannot be read or fails its check
+// is missing from then on, and the answer is false.
+func (o *object) pread(p []byte, off int64) bool {
+	s := &o.store
+	o.mu.Lock()
+	file := s.file
+	var unsure []int64
+	for i := off / chunkSize; s.unsure != nil && i*chunkSize < off+int64(len(p)); i++ {
+		if s.unsure.has(i) {
+			unsure = append(unsure, i)
+		}
+	}
+	o.mu.Unlock()
+	for _, i := range unsure {
+		if !o.check(i) {
+			return false
+		}
+	}
+	if file == nil {
+		return false
+	}
+	if _, err := file.ReadAt(p, off); err != nil {
+		o.c.disk.fault(fmt.Errorf("read stored chunk: %w", err))
+		o.mu.Lock()
+		for i := off / chunkSize; i*chunkSize < off+int64(len(p)); i++ {
+			o.lostLocked(file, i)
+		}
+		o.mu.Unlock()
+		return false
+	}
+	return true
+}
+
+// check compares chunk i on the disk with its checksum.
+func (o *object) check(i int64) bool {
+	s := &o.store
+	o.mu.Lock()
+	file := s.file
+	if file == nil || !s.have.has(i) {
+		o.mu.Unlock()
+		return false
+	}
+	sum := s.sums[i]
+	o.mu.Unlock()
+	buf := make([]byte, lenOf(o.id.size, i))
+	_, err := file.ReadAt(buf, i*chunkSize)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil || checksum(buf) != sum {
+		o.c.count.badChunks.Add(1)
+		o.lostLocked(file, i)
+		return false
+	}
+	if s.file == file && s.unsure != nil {
+		s.unsure.unset(i)
+		s.dirty = s.dirty || !s.readonly
+	}
+	return true
+}
+
+// lostLocked takes chunk i for missing. A complete file cannot be mended in place, since others may be reading it: it
+// makes way for a new one.
+func (o *object) lostLocked(file *os.File, i int64) {
+	s := &o.store
+	if s.file != file || !s.have.has(i) {
+		return
+	}
+	if s.complete || s.readonly {
+		o.discardLocked()
+		return
+	}
+	s.have.unset(i)
+	s.count--
+	s.dirty = true
+	if s.unsure != nil {
+		s.unsure.unset(i)
+	}
+}
+
+// discardLocked gives up what is stored of o.
+func (o *object) discardLocked() {
+	s := &o.store
+	if s.file == nil {
+		return
+	}
+	if !s.readonly && linked(s.file) {
+		if err := errors.Join(removed(os.Remove(s.name+".meta")), removed(os.Remove(s.name+".data"))); err != nil {
+			o.c.log.Debug("stored object cannot be removed", "error", err)
+		}
+		s.d.account(-used(s.file), s.kept)
+	}
+	s.old = append(s.old, s.file)
+	s.file, s.have, s.sums, s.unsure, s.count = nil, nil, nil, nil, 0
+	s.complete, s.dirty = false, false
+	for r := range o.readers {
+		r.file.Store(nil)
+	}
+}
+
+// completeLocked lets the readers use the file itself.
+func (o *object) completeLocked() {
+	o.store.complete = true
+	for r := range o.readers {
+		r.file.Store(o.store.file)
+	}
+}
+
+// save brings the sidecar up to date: the bytes first, then what is said of them. Whole files are checked before they are
+// called complete.
+func (o *object) save() error {
+	s := &o.store
+	s.flush.Lock()
+	defer s.flush.Unlock()
+	o.mu.Lock()
+	if !s.dirty || s.file == nil || s.readonly {
+		s.dirty = false
+		o.mu.Unlock()
+		return nil
+	}
+	s.dirty, s.flushing = false, true
+	file := s.file
+	whole := s.count == int64(len(s.sums)) && !s.complete
+	etag := o.src.ETag()
+	o.mu.Unlock()
+
+	err := unix.Fdatasync(int(file.Fd()))
+	if err != nil {
+		err = fmt.Errorf("sync stored chunks: %w", err)
+	}
+	if err == nil && whole {
+		err = o.checkWhole(file, etag)
+	}
+
+	o.mu.Lock()
+	if err != nil || s.file != file {
+		s.flushing = false
+		switch {
+		case errors.Is(err, errMismatch):
+			// It was fetched like this, so it would be stored like this again.
+			o.c.count.badFiles.Add(1)
+			o.c.log.Warn("file does not match its MD5 and is not stored", "key", o.id.key)
+			s.refused = errMismatch
+			o.discardLocked()
+			o.mu.Unlock()
+			o.c.tier.forget(o.id)
+		case err != nil:
+			s.dirty = s.file != nil && !s.d.off.Load()
+			o.mu.Unlock()
+			s.d.fault(err)
+		default:
+			o.mu.Unlock()
+		}
+		return err
+	}
+	complete := whole && s.count == int64(len(s.sums))
+	if s.unsure != nil && s.unsure.count() == 0 {
+		s.unsure, s.epoch = nil, s.d.epoch
+	}
+	side := &sidecar{
+		key: o.id.key, etag: etag, size: o.id.size, epoch: s.epoch,
+		complete: complete, have: s.have.clone(), sums: append([]uint32(nil), s.sums...),
+	}
+	o.mu.Unlock()
+
+	if err = replace(s.name+".meta", side.encode()); err != nil {
+		err = fmt.Errorf("write sidecar: %w", err)
+		s.d.fault(err)
+	}
+	if err == nil && complete {
+		err = errors.Join(file.Chmod(0o400), syncDir(filepath.Dir(s.name)))
+		flock(file, unix.LOCK_SH|unix.LOCK_NB) // for the sake of other processes; ours remain right without
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.flushing = false
+	if err == nil && complete && s.file == file && s.count == int64(len(s.sums)) {
+		o.completeLocked()
+	}
+	return err
+}
+
+// checkWhole checks a file all of whose chunks are there: each that an older epoch left, and the MD5 if there is one.
+func (o *object) checkWhole(file *os.File, etag string) error {
+	for i := range chunksOf(o.id.size) {
+		o.mu.Lock()
+		unsure := o.store.unsureLocked(i)
+		o.mu.Unlock()
+		if unsure && !o.check(i) {
+			return nil // not whole any more
+		}
+	}
+	want, ok := md5Of(etag)
+	if !ok {
+		return nil
+	}
+	h := md5.New()
+	if _, err := io.CopyBuffer(onlyWriter{h}, io.NewSectionReader(file, 0, o.id.size), make([]byte, chunkSize)); err != nil {
+		return fmt.Errorf("read stored file: %w", err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != want {
+		return errMismatch
+	}
+	return nil
+}
+
+// onlyWriter hides other methods, so that io.CopyBuffer uses the buffer it was given.
+type onlyWriter struct{ io.Writer }
+
+// md5Of gives the MD5 that an ETag holds, if it is one.
+func md5Of(etag string) (string, bool) {
+	e := strings.ToLower(strings.Trim(etag, `"`))
+	if len(e) != 32 {
+		return "", false
+	}
+	_, err := hex.DecodeString(e)
+	return e, err == nil
+}
+
+// close lets go of the files. Nothing uses the object any more.
+func (s *store) close() {
+	for _, f := range append(s.old, s.file) {
+		if f != nil {
+			f.Close()
+		}
+	}
+	s.file, s.old = nil, nil
+}
