@@ -1,0 +1,60 @@
+package fuse
+
+import (
+	"os"
+
+	gofuse "github.com/hanwen/go-fuse/v2/fuse"
+)
+
+const (
+	// pushers is how many pieces are handed to the kernel at a time, over
+	// all files. One may be stuck behind a page that an unanswered read has
+	// locked; the others go on.
+	pushers = 4
+
+	// piece is the most that is handed over at once, so that nobody waits
+	// long for a turn.
+	piece = 1 << 20
+)
+
+var pageSize = int64(os.Getpagesize())
+
+// push puts bytes that arrived ahead of the reader into the kernel's cache.
+// An ordinary user's mount reads ahead 128 KiB at most; this makes up for it.
+//
+// It runs in the goroutine of who announces, so it copies nothing; it may
+// take a while, and then the announcer leaves pieces out. No lock is held
+// meanwhile, because the kernel may wait in it for a read that we have not
+// answered yet.
+//
+// Only files open cached come here (the kernel looks at no pages otherwise),
+// and only whole pages within the size: bytes past the size would make the
+// file longer.
+func (b *binding) push(r *reader, off int64, p []byte) {
+	end := off + int64(len(p))
+	if off < 0 || off%pageSize != 0 || end > r.size || end%pageSize != 0 && end != r.size {
+		b.log.Debug("piece not pushed, it is no whole pages of the file", "ino", r.id, "off", off, "len", len(p))
+		return
+	}
+	for len(p) > 0 {
+		select {
+		case b.pages <- struct{}{}:
+		case <-b.quit:
+			return
+		}
+		n := min(len(p), piece)
+		var status gofuse.Status
+		if !r.done.Load() {
+			status = b.kernel.InodeNotifyStoreCache(r.id, off, p[:n])
+		}
+		<-b.pages
+		// ENOENT is a file that the kernel has forgotten, others are a mount
+		// that is ending: all of them say that nobody reads.
+		if r.done.Load() || status != gofuse.OK {
+			return
+		}
+		b.pushed.Add(int64(n))
+		off += int64(n)
+		p = p[n:]
+	}
+}
