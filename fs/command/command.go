@@ -1,0 +1,107 @@
+// Package command is the command line of replicatefs: flags and environment
+// become options of the other packages here and nowhere else, and errors
+// become exit statuses.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"replicatefs/fs/fuse"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitNoFUSE = 3
+	exitToken  = 4
+)
+
+// Run does what args say and returns the exit status. It ends when ctx does.
+func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	app := &cli.App{
+		Name:           "replicatefs",
+		Usage:          "a Replicate account as a folder",
+		Description:    "Predictions are folders, their outputs are files, and writing a prompt file runs a model.\nTry it without an account: replicatefs demo",
+		Version:        version(),
+		Reader:         in,
+		Writer:         out,
+		ErrWriter:      errOut,
+		ExitErrHandler: func(*cli.Context, error) {}, // only main exits
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return usage{err.Error()}
+		},
+		CommandNotFound: func(*cli.Context, string) {},
+		Commands: []*cli.Command{
+			demoCommand(), mountCommand(), unmountCommand(), simCommand(), lsCommand(), catCommand(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usage{fmt.Sprintf("there is no command %q", c.Args().First())}
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = app.OnUsageError
+	}
+	err := app.RunContext(ctx, args)
+	if err != nil {
+		fmt.Fprintf(errOut, "replicatefs: %v\n", err)
+	}
+	return status(err)
+}
+
+// status is the exit status for an error.
+func status(err error) int {
+	var wrong usage
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.Is(err, fuse.ErrNoFUSE):
+		return exitNoFUSE
+	case errors.Is(err, errToken):
+		return exitToken
+	}
+	return exitFailed
+}
+
+// usage is a command line that cannot be meant so.
+type usage struct{ what string }
+
+func (u usage) Error() string { return u.what + "; see replicatefs help" }
+
+// arguments returns the command's arguments, of which there must be least to
+// most. Flags after the first argument are not parsed, so they are refused.
+func arguments(c *cli.Context, least, most int, want string) ([]string, error) {
+	args := c.Args().Slice()
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") && len(arg) > 1 {
+			return nil, usage{fmt.Sprintf("%s comes too late: flags stand before the folder, as in: replicatefs %s %s %s", arg, c.Command.Name, arg, args[0])}
+		}
+	}
+	if len(args) < least || len(args) > most {
+		return nil, usage{fmt.Sprintf("replicatefs %s takes %s", c.Command.Name, want)}
+	}
+	return args, nil
+}
+
+// errToken is a missing or refused token.
+var errToken = errors.New("no usable token")
+
+// tokenError says what is wrong with the token and where to get one.
+func tokenError(why string) error {
+	return fmt.Errorf("%w: %s\nGet one at https://replicate.com/account/api-tokens and pass it as REPLICATE_API_TOKEN or with --token-file FILE", errToken, why)
+}
+
+// refused tells whether the API did not take the token.
+func refused(err error) bool { return errors.Is(err, iofs.ErrPermission) }

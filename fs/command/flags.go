@@ -1,0 +1,172 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"replicatefs/api"
+	"replicatefs/cache"
+	"replicatefs/fs"
+	"replicatefs/fs/fuse"
+)
+
+// config is everything the flags and the environment say.
+type config struct {
+	api     api.Options
+	content api.ContentOptions
+	cache   cache.Options
+	tree    fs.Options
+	mount   fuse.Options
+	dirs    dirs
+	log     *slog.Logger
+}
+
+// Each flag has an environment variable: REPLICATEFS_ and its name.
+func env(name string) []string {
+	return []string{"REPLICATEFS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+}
+
+// connectionFlags are those of every command that talks to Replicate.
+func connectionFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "base-url", Usage: "root of the API, with /v1", Value: "https://api.replicate.com/v1", EnvVars: []string{"REPLICATE_BASE_URL"}},
+		&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the API token; without it REPLICATE_API_TOKEN", EnvVars: env("token-file")},
+	}
+}
+
+// localFlags are those of every command that keeps data here or reads it.
+func localFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "output-host", Usage: "one more `HOST[:PORT]` that outputs may come from", EnvVars: env("output-host")},
+		&cli.StringFlag{Name: "cache-dir", Usage: "`DIR` for everything local; without it the catalog is in ~/.local/share/replicatefs and chunks in ~/.cache/replicatefs", EnvVars: env("cache-dir")},
+		&cli.StringFlag{Name: "cache-size", Usage: "`SIZE` of the chunks on disk at most", Value: "10GiB", EnvVars: env("cache-size")},
+		&cli.StringFlag{Name: "memory", Usage: "`SIZE` of the chunks in memory at most", Value: "256MiB", EnvVars: env("memory")},
+		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", EnvVars: env("log-level")},
+	}
+}
+
+// mountFlags are those of mount and demo.
+func mountFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "wait", Usage: "how long a save waits for its run to end; 0: not", Value: time.Minute, EnvVars: env("wait")},
+		&cli.DurationFlag{Name: "prefer-wait", Usage: "let the API hold the request that starts a run for so long", EnvVars: env("prefer-wait")},
+		&cli.DurationFlag{Name: "cancel-after", Usage: "let Replicate end a run so long after its start", EnvVars: env("cancel-after")},
+		&cli.IntFlag{Name: "max-runs", Usage: "runs under way at a time at most", Value: 8, EnvVars: env("max-runs")},
+		&cli.IntFlag{Name: "max-runs-per-minute", Usage: "runs started in a minute at most", Value: 60, EnvVars: env("max-runs-per-minute")},
+		&cli.BoolFlag{Name: "read-only", Usage: "run nothing", EnvVars: env("read-only")},
+		&cli.DurationFlag{Name: "poll", Usage: "how often to ask for predictions made elsewhere", Value: 15 * time.Second, EnvVars: env("poll")},
+		&cli.BoolFlag{Name: "allow-other", Usage: "let other users of this machine read the mount", EnvVars: env("allow-other")},
+		&cli.StringFlag{Name: "uid", Usage: "owner of the files; you, without it", EnvVars: env("uid")},
+		&cli.StringFlag{Name: "gid", Usage: "group of the files; yours, without it", EnvVars: env("gid")},
+		&cli.StringFlag{Name: "umask", Usage: "octal permission bits to take off", Value: "0022", EnvVars: env("umask")},
+		&cli.BoolFlag{Name: "debug-fuse", Usage: "log every request of the kernel", EnvVars: env("debug-fuse")},
+	}
+}
+
+// configFrom reads the flags that c has. It is the only reader of flags and
+// environment.
+func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
+	var cfg config
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return cfg, usage{fmt.Sprintf("--log-level %s: want debug, info, warn or error", c.String("log-level"))}
+	}
+	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
+	memory, err := size(c, "memory")
+	if err != nil {
+		return cfg, err
+	}
+	disk, err := size(c, "cache-size")
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.dirs, err = dirsFrom(c.String("cache-dir")); err != nil {
+		return cfg, err
+	}
+	cfg.log = log
+	cfg.api = api.Options{BaseURL: c.String("base-url"), UserAgent: agent(), Log: log}
+	cfg.content = api.ContentOptions{Hosts: c.StringSlice("output-host"), UserAgent: agent(), Log: log}
+	cfg.cache = cache.Options{Memory: memory, Disk: disk, Log: log}
+	cfg.tree = fs.Options{
+		Wait: c.Duration("wait"), PreferWait: c.Duration("prefer-wait"), CancelAfter: c.Duration("cancel-after"),
+		MaxRuns: c.Int("max-runs"), MaxRunsPerMinute: c.Int("max-runs-per-minute"), ReadOnly: c.Bool("read-only"),
+		Poll: c.Duration("poll"), Log: log,
+	}
+	cfg.mount = fuse.Options{AllowOther: c.Bool("allow-other"), ReadOnly: c.Bool("read-only"), Debug: c.Bool("debug-fuse"), Log: log}
+	return cfg, owners(c, &cfg.mount)
+}
+
+// owners reads who the files of the mount belong to.
+func owners(c *cli.Context, o *fuse.Options) error {
+	o.UID, o.GID = uint32(os.Getuid()), uint32(os.Getgid())
+	if s := c.String("uid"); s != "" {
+		if u, err := user.Lookup(s); err == nil {
+			s = u.Uid
+		}
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return usage{fmt.Sprintf("--uid %s: no such user", s)}
+		}
+		o.UID = uint32(n)
+	}
+	if s := c.String("gid"); s != "" {
+		if g, err := user.LookupGroup(s); err == nil {
+			s = g.Gid
+		}
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return usage{fmt.Sprintf("--gid %s: no such group", s)}
+		}
+		o.GID = uint32(n)
+	}
+	if s := c.String("umask"); s != "" {
+		n, err := strconv.ParseUint(s, 8, 9)
+		if err != nil {
+			return usage{fmt.Sprintf("--umask %s: want an octal number such as 0022", s)}
+		}
+		o.Umask = uint32(n)
+	}
+	return nil
+}
+
+// size reads a flag such as 64MiB, in bytes.
+func size(c *cli.Context, name string) (int64, error) {
+	n, err := humanize.ParseBytes(c.String(name))
+	if err != nil || n == 0 || n > 1<<60 {
+		return 0, usage{fmt.Sprintf("--%s %s: want a size such as 64MiB", name, c.String(name))}
+	}
+	return int64(n), nil
+}
+
+// token returns where the token comes from: it is read again when refused, so
+// that a file can be renewed under a mount.
+func tokenFrom(c *cli.Context) (func() (api.Token, error), error) {
+	if file := c.String("token-file"); file != "" {
+		file, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		return func() (api.Token, error) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return "", tokenError(err.Error())
+			}
+			return api.Token(strings.TrimSpace(string(b))), nil
+		}, nil
+	}
+	token := api.Token(strings.TrimSpace(os.Getenv("REPLICATE_API_TOKEN")))
+	if token == "" {
+		return nil, tokenError("REPLICATE_API_TOKEN is not set")
+	}
+	return func() (api.Token, error) { return token, nil }, nil
+}

@@ -1,0 +1,128 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"path"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"replicatefs/fs/tree"
+)
+
+func lsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "ls",
+		Usage:     "list a folder of the account, without a mount",
+		ArgsUsage: "[PATH]",
+		Flags: append(flags(connectionFlags(), localFlags()),
+			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with mode, size and time"}),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, 0, 1, "a path, or none")
+			if err != nil {
+				return err
+			}
+			return look(c, func(root iofs.FS) error {
+				return ls(root, inside(args), c.Bool("long"), c.App.Writer)
+			})
+		},
+	}
+}
+
+func ls(root iofs.FS, name string, long bool, out io.Writer) error {
+	info, err := iofs.Stat(root, name)
+	if err != nil {
+		return err
+	}
+	entries := []iofs.DirEntry{iofs.FileInfoToDirEntry(info)}
+	if info.IsDir() {
+		if entries, err = iofs.ReadDir(root, name); err != nil {
+			return err
+		}
+	}
+	if !long {
+		for _, e := range entries {
+			fmt.Fprintln(out, e.Name())
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 1, ' ', tabwriter.AlignRight)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		arrow := ""
+		if e.Type()&iofs.ModeSymlink != 0 {
+			if to, err := iofs.ReadLink(root, path.Join(name, e.Name())); err == nil {
+				arrow = " -> " + to
+			}
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t %s%s\n", info.Mode(), info.Size(), info.ModTime().Local().Format(time.DateTime), e.Name(), arrow)
+	}
+	return w.Flush()
+}
+
+func catCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "cat",
+		Usage:     "write files of the account to the output, without a mount",
+		ArgsUsage: "PATH...",
+		Flags:     flags(connectionFlags(), localFlags()),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, 1, 1000, "at least one path")
+			if err != nil {
+				return err
+			}
+			return look(c, func(root iofs.FS) error {
+				for _, arg := range args {
+					if err := cat(root, inside([]string{arg}), c.App.Writer); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func cat(root iofs.FS, name string, out io.Writer) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(out, f)
+	return err
+}
+
+// look opens the account for reading and shows its tree to f.
+func look(c *cli.Context, f func(iofs.FS) error) error {
+	cfg, err := configFrom(c, c.App.ErrWriter)
+	if err != nil {
+		return err
+	}
+	if cfg.api.TokenSource, err = tokenFrom(c); err != nil {
+		return err
+	}
+	cfg.tree.ReadOnly = true
+	s, err := cfg.open(c.Context)
+	if err != nil {
+		return err
+	}
+	defer s.close(cfg.log)
+	s.tree.Start()
+	return f(tree.FS(c.Context, s.tree.Root()))
+}
+
+// inside is a path argument as io/fs takes it: relative to the root.
+func inside(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return path.Clean(strings.TrimLeft(path.Clean("/"+args[0]), "/"))
+}

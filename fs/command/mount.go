@@ -1,0 +1,122 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"replicatefs/fs/fuse"
+)
+
+func mountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "mount",
+		Usage:     "mount a Replicate account until interrupted",
+		ArgsUsage: "DIR",
+		Description: "The token is that of REPLICATE_API_TOKEN, or in the file of --token-file.\n\n" +
+			"   REPLICATE_API_TOKEN=r8_... replicatefs mount ~/replicate",
+		Flags: flags(connectionFlags(), localFlags(), mountFlags()),
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, 1, 1, "one folder")
+			if err != nil {
+				return err
+			}
+			cfg, err := configFrom(c, c.App.ErrWriter)
+			if err != nil {
+				return err
+			}
+			if cfg.api.TokenSource, err = tokenFrom(c); err != nil {
+				return err
+			}
+			return cfg.serve(c.Context, args[0], func(dir, account string) {
+				fmt.Fprintf(c.App.Writer, "Mounted the account %s at %s. Ctrl-C unmounts.\n", account, dir)
+			})
+		},
+	}
+}
+
+func flags(groups ...[]cli.Flag) []cli.Flag {
+	var all []cli.Flag
+	for _, group := range groups {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// busyLimit is how long an unmount waits for programs that are in the folder.
+const busyLimit = 5 * time.Second
+
+// serve mounts the account at dir until ctx ends or somebody unmounts it.
+// Ready is called when the folder is there.
+func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account string)) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	s, err := cfg.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(cfg.log)
+	cfg.mount.FsName = "replicate-" + s.account.Username
+	cfg.mount.Statfs = s.tree.Statfs
+	server, err := fuse.Mount(dir, s.tree.Root(), cfg.mount)
+	if err != nil {
+		return err
+	}
+	s.tree.Watch(server.Notify)
+	s.tree.Start()
+	ready(dir, s.account.Username)
+
+	gone := make(chan struct{})
+	go func() {
+		server.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
+	defer cancel()
+	err = server.Unmount(limit)
+	<-gone
+	return err
+}
+
+func unmountCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "unmount",
+		Usage:     "end a mount",
+		ArgsUsage: "DIR",
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, 1, 1, "one folder")
+			if err != nil {
+				return err
+			}
+			return fuse.Unmount(args[0])
+		},
+	}
+}
+
+// ownFolder makes dir if it is missing; undo removes it again if so.
+func ownFolder(dir string) (undo func(), err error) {
+	err = os.Mkdir(dir, 0o755)
+	switch {
+	case err == nil:
+		return func() { os.Remove(dir) }, nil
+	case errors.Is(err, os.ErrExist):
+		return func() {}, nil
+	}
+	return nil, fmt.Errorf("make the folder to mount at: %w", err)
+}
+
+// say prints one line of the program's own.
+func say(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

@@ -1,0 +1,196 @@
+package command
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"replicatefs/api"
+	"replicatefs/cache"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs"
+)
+
+// dirs are where local data lives. What must not be lost stays away from what
+// a cleaner may empty.
+type dirs struct{ data, cache string }
+
+func dirsFrom(flag string) (dirs, error) {
+	if flag != "" {
+		dir, err := filepath.Abs(flag)
+		return dirs{dir, dir}, err
+	}
+	cacheDir, err := os.UserCacheDir()
+	if err != nil {
+		return dirs{}, fmt.Errorf("no place for local data: %w; set HOME or pass --cache-dir DIR", err)
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if data == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return dirs{}, fmt.Errorf("no place for local data: %w; set HOME or pass --cache-dir DIR", err)
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return dirs{filepath.Join(data, "replicatefs"), filepath.Join(cacheDir, "replicatefs")}, nil
+}
+
+// A state is everything that stands behind the tree of one account at one
+// base URL.
+type state struct {
+	tree    *fs.FS
+	account *api.Account
+	closers []func() error // in the order of opening
+}
+
+// accountLimit is how long a mount waits to learn whose the token is; then it
+// is the account last seen for it, if there is one.
+const accountLimit = 15 * time.Second
+
+// open brings up the tree of the account that the token belongs to. Nothing
+// local is shared between accounts, or between base URLs.
+func (cfg config) open(ctx context.Context) (_ *state, err error) {
+	s := new(state)
+	defer func() {
+		if err != nil {
+			s.close(cfg.log)
+		}
+	}()
+	client, err := api.New(cfg.api)
+	if err != nil {
+		return nil, err
+	}
+	s.after(func() error { client.Close(); return nil })
+	content, err := api.NewContent(cfg.content)
+	if err != nil {
+		return nil, err
+	}
+	s.after(func() error { content.Close(); return nil })
+	if s.account, err = cfg.account(ctx, client); err != nil {
+		return nil, err
+	}
+	name, err := place(client.Base(), s.account.Username)
+	if err != nil {
+		return nil, err
+	}
+	known, err := catalog.Open(ctx, filepath.Join(cfg.dirs.data, name), catalog.Options{Log: cfg.log})
+	if err != nil {
+		return nil, fmt.Errorf("open the catalog: %w", err)
+	}
+	s.after(known.Close)
+	cfg.cache.Dir = filepath.Join(cfg.dirs.cache, name, "chunks")
+	chunks, err := cache.New(cfg.cache)
+	if err != nil {
+		return nil, fmt.Errorf("open the cache: %w", err)
+	}
+	s.after(chunks.Close)
+	s.tree, err = fs.New(fs.Backend{API: client, Content: content, Cache: chunks, Catalog: known, Account: s.account}, cfg.tree)
+	if err != nil {
+		return nil, err
+	}
+	s.after(func() error { s.tree.Close(); return nil })
+	return s, nil
+}
+
+func (s *state) after(f func() error) { s.closers = append(s.closers, f) }
+
+// close ends everything, last opened first.
+func (s *state) close(log *slog.Logger) {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i](); err != nil {
+			log.Error("not everything could be closed", "err", err)
+		}
+	}
+	s.closers = nil
+}
+
+// account asks whose the token is. Where the API cannot be reached, it is
+// whose it was when last seen.
+func (cfg config) account(ctx context.Context, client *api.Client) (*api.Account, error) {
+	seen, err := cfg.seenFile()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountLimit)
+	defer cancel()
+	account, err := client.Account(ctx)
+	switch {
+	case err == nil:
+		return account, writeSeen(seen, account)
+	case refused(err):
+		return nil, tokenError(err.Error())
+	}
+	last, lastErr := readSeen(seen)
+	if lastErr != nil {
+		return nil, fmt.Errorf("%w\nThe first mount of an account needs the API; later ones do not", err)
+	}
+	cfg.log.Warn("the API cannot be reached; showing the account as it was last seen", "account", last.Username, "err", err)
+	return last, nil
+}
+
+// seenFile is where the account of this token at this base URL is remembered,
+// by a hash, so that the token itself is in no file name.
+func (cfg config) seenFile() (string, error) {
+	token := cfg.api.Token
+	if cfg.api.TokenSource != nil {
+		t, err := cfg.api.TokenSource()
+		if err != nil {
+			return "", err
+		}
+		token = t
+	}
+	sum := sha256.Sum256([]byte(cfg.api.BaseURL + "\x00" + string(token)))
+	return filepath.Join(cfg.dirs.data, "accounts", hex.EncodeToString(sum[:16])+".json"), nil
+}
+
+func writeSeen(file string, account *api.Account) error {
+	b, err := json.Marshal(account)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("write down the account: %w; pass --cache-dir DIR for another place", err)
+	}
+	return os.WriteFile(file, b, 0o600)
+}
+
+func readSeen(file string) (*api.Account, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	account := new(api.Account)
+	if err := json.Unmarshal(b, account); err != nil {
+		return nil, err
+	}
+	if account.Username == "" {
+		return nil, errors.New("no account in it")
+	}
+	return account, nil
+}
+
+// place is the folder name of an account at a base URL: readable, and never
+// the same for two.
+func place(base, username string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", err
+	}
+	plain := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '_'
+	}
+	sum := sha256.Sum256([]byte(base + "\x00" + username))
+	return strings.Map(plain, u.Hostname()) + "-" + strings.Map(plain, username) + "-" + hex.EncodeToString(sum[:4]), nil
+}
