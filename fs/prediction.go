@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	iofs "io/fs"
 	"regexp"
 	"time"
@@ -80,19 +81,40 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 		return known, nil
 	}
 	seen := f.changes.Load()
+	p, err := f.recall(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	known := &folder{p, plan(p, f.content.Allowed)}
+	if len(p.Raw) <= maxRemembered && seen == f.changes.Load() {
+		f.folders.Add(id, known)
+	}
+	return known, nil
+}
+
+// recall reads a prediction from the catalog. If its data was removed before
+// its end was seen, the end is told by one object and the data by another.
+func (f *FS) recall(ctx context.Context, id string) (*api.Prediction, error) {
 	raw, err := f.catalog.Raw(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	p, err := api.ParsePrediction(raw)
+	if err != nil || p.Done() {
+		return p, err
+	}
+	raw, err = f.catalog.Expired(ctx, id)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return p, nil
+	} else if err != nil {
+		return nil, err
+	}
+	end, err := api.ParsePrediction(raw)
 	if err != nil {
 		return nil, err
 	}
-	known := &folder{p, plan(p, f.content.Allowed)}
-	if len(raw) <= maxRemembered && seen == f.changes.Load() {
-		f.folders.Add(id, known)
-	}
-	return known, nil
+	end.Input, end.Output, end.Logs, end.HasLogs = p.Input, p.Output, p.Logs, p.HasLogs
+	return end, nil
 }
 
 // Parsed predictions that are kept at hand: enough for a walk to stat and

@@ -103,7 +103,6 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) erro
 	p, err := f.create(send, target, in)
 	if err != nil {
 		release()
-		f.log.Error("run refused", "where", d.where, "err", err)
 		return f.explain(err, d.where)
 	}
 	f.log.Info("run started", "where", d.where, "prediction", p.ID)

@@ -35,7 +35,7 @@ func TestViews(t *testing.T) {
 			broken + "/predictions":      two,
 			"models/meta":                "",
 			talker:                       "README.md input.json model.json predictions prompt.txt schema.json",
-			"predictions/" + two:         "error.txt logs.txt prediction.json status",
+			"predictions/" + two:         "error.txt input.json logs.txt metrics.json prediction.json status",
 			"by-status/succeeded/" + one: w.names("predictions/" + one),
 		} {
 			if got := w.names(path); got != want {
