@@ -56,7 +56,11 @@ func (b *binding) attr(id uint64, n tree.Node, info tree.Info, a *gofuse.Attr) t
 // mode is Info.Mode in the kernel's words. The type is that of the node: a
 // node that says something else would be taken for another file.
 func mode(n tree.Node, info tree.Info, umask uint32) uint32 {
-	return fileType(n) | uint32(info.Mode.Perm())&^umask
+	kind := fileType(n)
+	if kind == gofuse.S_IFLNK {
+		umask = 0 // a link's own permissions mean nothing, and are always all
+	}
+	return kind | uint32(info.Mode.Perm())&^umask
 }
 
 func fileType(n tree.Node) uint32 {
