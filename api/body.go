@@ -76,6 +76,7 @@ type reply struct {
 
 	left  int64 // bytes that Read will still give; -1 means until the end
 	rest  int64 // bytes that the server will still send; -1 if not told
+	whole bool  // the file should end where left does
 	timer *time.Timer
 	err   error // sticky
 	once  sync.Once
@@ -108,6 +109,9 @@ func (r *reply) Read(p []byte) (int, error) {
 	switch {
 	case r.left == 0:
 		err = nil // the end that counts is ours
+		if r.whole && r.rest < 0 && r.more() {
+			err = &ContentError{Op: r.op, Host: r.host, why: "longer than it was", cause: ErrChanged}
+		}
 	case err == io.EOF && r.left > 0:
 		err = &ContentError{Op: r.op, Host: r.host, why: fmt.Sprintf("the answer ended %d bytes early", r.left), cause: io.ErrUnexpectedEOF, again: true}
 	case err != nil && err != io.EOF:
@@ -115,6 +119,15 @@ func (r *reply) Read(p []byte) (int, error) {
 	}
 	r.err = err
 	return n, err
+}
+
+// more reports whether there is another byte, where no length was told.
+func (r *reply) more() bool {
+	r.timer.Reset(stallTimeout)
+	defer r.timer.Stop()
+	var one [1]byte
+	n, _ := io.ReadFull(r.resp.Body, one[:])
+	return n > 0
 }
 
 // Close gives the connection back where that costs little. An HTTP/1 connection

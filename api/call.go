@@ -49,11 +49,14 @@ func (c *Client) do(ctx context.Context, k call) error {
 	var renewed bool
 	budget := c.retry.Throttle // what is left for waiting as told
 	for n := 1; ; n++ {
-		used, sent, err := c.attempt(ctx, k)
+		used, reach, err := c.attempt(ctx, k)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		sent := reach == maybeSent
+		var e *Error
+		answered := errors.As(err, &e)
+		if ctx.Err() != nil && !answered {
 			err = fmt.Errorf("%s: %w", k.op, ctx.Err())
 			if k.once && sent {
 				err = &ambiguous{err}
@@ -63,8 +66,6 @@ func (c *Client) do(ctx context.Context, k call) error {
 		if k.gone && n > 1 && errors.Is(err, iofs.ErrNotExist) {
 			return nil
 		}
-		var e *Error
-		answered := errors.As(err, &e)
 		if answered && e.Status == http.StatusUnauthorized && !renewed && c.auth.renew(used) {
 			renewed = true // a refused request had no effect, so this is safe for creates too
 			continue
@@ -79,6 +80,8 @@ func (c *Client) do(ctx context.Context, k call) error {
 			}
 			budget -= pause
 			tries++
+		case reach == ours:
+			return err
 		case answered && !e.Temporary() && e.Status < 500 && e.Status != http.StatusSeeOther:
 			return err // refused, or sent elsewhere: nothing happened (303 would be a result)
 		case k.once && sent:
@@ -103,9 +106,17 @@ func (c *Client) do(ctx context.Context, k call) error {
 	}
 }
 
-// attempt sends k once. It returns the token that was used, and whether the
-// server may have got the request.
-func (c *Client) attempt(ctx context.Context, k call) (used Token, sent bool, err error) {
+// reach is how far an attempt that failed has come.
+type reach int
+
+const (
+	ours      reach = iota // it failed on this side, and would again
+	notSent                // the server cannot have got the request
+	maybeSent              // it may have, or has
+)
+
+// attempt sends k once. It returns the token that was used, and how far it came.
+func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, err error) {
 	slow := k.slow
 	if slow == 0 {
 		slow = attemptTimeout
@@ -117,7 +128,7 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, sent bool, er
 	defer timer.Stop()
 	req, body, used, err := c.build(ctx, k)
 	if err != nil {
-		return used, false, err
+		return used, ours, err
 	}
 	body.moved = func() { timer.Reset(slow) }
 	start := time.Now()
@@ -127,18 +138,18 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, sent bool, er
 	defer cancel()
 	resp, err := c.http.Do(req)
 	if err != nil {
+		err = c.unreachable(ctx, k.op, err) // before cancel, which would be taken for the cause
 		cancel()
 		body.wait()
 		if body.err != nil {
-			return used, body.gone(), fmt.Errorf("%s: %w", k.op, body.err)
+			return used, ours, fmt.Errorf("%s: %w", k.op, body.err)
 		}
-		err = c.unreachable(ctx, k.op, err)
 		c.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("op", k.op), slog.Duration("took", time.Since(start)), slog.String("err", err.Error()))
-		return used, body.gone(), err
+		return used, body.reach(), err
 	}
 	defer resp.Body.Close()
 	c.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("op", k.op), slog.Duration("took", time.Since(start)), slog.Int("status", resp.StatusCode))
-	return used, true, c.check(ctx, k, resp)
+	return used, maybeSent, c.check(ctx, k, resp)
 }
 
 // build makes the request. The body can be read once only and has no GetBody, so
@@ -292,9 +303,14 @@ func (b *payload) wait() {
 	}
 }
 
-// gone reports whether the server may have everything. Calls without a body are
-// all repeatable, so for them it makes no difference.
-func (b *payload) gone() bool { return b.r == nil || b.left <= 0 }
+// reach is for a request that got no answer. Without a body it makes no
+// difference, since all such calls may be repeated.
+func (b *payload) reach() reach {
+	if b.r != nil && b.left > 0 {
+		return notSent
+	}
+	return maybeSent
+}
 
 func notExist(op, name string) error {
 	return fmt.Errorf("%s %q: %w", op, clip(name, 80), iofs.ErrNotExist)

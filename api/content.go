@@ -342,7 +342,8 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 		req.Header.Set("If-Range", a.ifRange)
 	}
 	start := time.Now()
-	resp, err := c.lane(u, a.n).Do(req)
+	lane := c.lane(u, a.n)
+	resp, err := lane.Do(req)
 	// From here on silence is a stall, which Read watches.
 	late := !wait.Stop() && context.Cause(own) == errFirstByte
 	if err != nil || late {
@@ -352,7 +353,7 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 		}
 		return fail(r.broken(err))
 	}
-	if resp.ProtoMajor == 1 && u.Scheme == "https" {
+	if lane == c.small && resp.ProtoMajor == 1 {
 		c.single.Store(u.Host, true)
 	}
 	r.resp, r.rest = resp, resp.ContentLength

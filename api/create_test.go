@@ -259,8 +259,7 @@ func TestCreateWaitLimit(t *testing.T) {
 // creates nor to a doubt.
 func TestCreateOnStaleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t, script(says(200, fine)))
-		n.server.IdleTimeout = 5 * time.Second
+		n := newNetwork(t, script(says(200, fine)), func(s *http.Server) { s.IdleTimeout = 5 * time.Second })
 		c := n.client(Options{})
 		if _, err := c.Prediction(t.Context(), "abc"); err != nil {
 			t.Fatal(err)

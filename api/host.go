@@ -34,6 +34,9 @@ func newHosts(list []string) (*hosts, error) {
 		if err != nil || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(u.Host, ":") {
 			return nil, fmt.Errorf("output host %q: want HOST or HOST:PORT", s)
 		}
+		if _, err := netip.ParseAddr(u.Hostname()); err != nil && strings.Contains(u.Hostname(), ":") {
+			return nil, fmt.Errorf("output host %q: IPv6 addresses stand in brackets", s)
+		}
 		h.added[u.Hostname()+":"+u.Port()] = true
 	}
 	return h, nil

@@ -32,7 +32,7 @@ type network struct {
 }
 
 // newNetwork serves h for every host name. Requests are recorded.
-func newNetwork(t *testing.T, h http.HandlerFunc) *network {
+func newNetwork(t *testing.T, h http.HandlerFunc, set ...func(*http.Server)) *network {
 	t.Helper()
 	n := &network{t: t, accept: make(chan net.Conn), done: make(chan struct{})}
 	n.server = &http.Server{
@@ -44,7 +44,10 @@ func newNetwork(t *testing.T, h http.HandlerFunc) *network {
 		}),
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
-	n.transport = &http.Transport{DialContext: n.dial, MaxIdleConnsPerHost: 32}
+	n.transport = &http.Transport{DialContext: n.dial, DialTLSContext: n.dial, MaxIdleConnsPerHost: 32, DisableCompression: true}
+	for _, f := range set {
+		f(n.server)
+	}
 	served := make(chan struct{})
 	go func() { defer close(served); n.server.Serve(n) }()
 	t.Cleanup(func() {

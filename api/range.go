@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	iofs "io/fs"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ const maxSkip = 16 << 20
 // closed before its end may go on for a moment, to save its connection.
 func (c *Content) Range(ctx context.Context, rawurl string, want ContentInfo, off, n int64) (io.ReadCloser, error) {
 	a := ask{op: "read output", url: rawurl, n: n}
-	if off < 0 || n < 0 || off > 1<<62 || n > 1<<62 || want.Size >= 0 && off+n > want.Size {
+	if off < 0 || n < 0 || n > math.MaxInt64-off || want.Size >= 0 && off+n > want.Size {
 		return nil, fmt.Errorf("%s: bytes %d+%d of %d: %w", a.op, off, n, want.Size, iofs.ErrInvalid)
 	}
 	if n == 0 {
@@ -43,7 +44,7 @@ func (c *Content) Range(ctx context.Context, rawurl string, want ContentInfo, of
 	if err := r.checkRange(want, whole, off, n); err != nil {
 		return nil, err
 	}
-	r.left = n
+	r.left, r.whole = n, whole
 	return r, nil
 }
 

@@ -182,6 +182,9 @@ func TestUnreachable(t *testing.T) {
 					t.Errorf("%s: %v is %v: an error from inside of a socket came through", name, err, foreign)
 				}
 			}
+			if !strings.Contains(err.Error(), cause.Error()) {
+				t.Errorf("%s: %q should tell the cause, %q", name, err, cause)
+			}
 			if !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "/predictions/") {
 				t.Errorf("%s: %q should name the host and not the URL", name, err)
 			}
@@ -209,7 +212,7 @@ func TestContextEndsCall(t *testing.T) {
 		start := time.Now()
 		_, err := n.client(Options{Retry: Retry{Tries: 1}}).Prediction(context.Background(), "abc")
 		var timeout interface{ Timeout() bool }
-		if took := time.Since(start); !errors.Is(err, ErrUnreachable) || !errors.As(err, &timeout) || !timeout.Timeout() || took != attemptTimeout {
+		if took := time.Since(start); !errors.Is(err, ErrUnreachable) || !errors.As(err, &timeout) || !timeout.Timeout() || took != attemptTimeout || !strings.Contains(err.Error(), errSlow.Error()) {
 			t.Errorf("got %v after %v, want unreachable, a timeout, after %v", err, took, attemptTimeout)
 		}
 	})

@@ -13,7 +13,6 @@ func TestTokenPrintsRedacted(t *testing.T) {
 	type holder struct {
 		T Token
 		P *Token
-		m map[string]Token
 	}
 	tok := testToken
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%20s"} {

@@ -166,7 +166,8 @@ func TestWaitByStream(t *testing.T) {
 				<-r.Context().Done() // it stays open
 			}
 		}
-		waits(t, name, u, Succeeded, 0, func() { time.Sleep(90*time.Second + 20*777*time.Millisecond) })
+		// A moment before the stream says so, since what happens at once has no order.
+		waits(t, name, u, Succeeded, time.Millisecond, func() { time.Sleep(90*time.Second + 20*777*time.Millisecond - time.Millisecond) })
 	}
 }
 
@@ -200,7 +201,7 @@ func TestWaitReconnects(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	}
-	waits(t, "breaks", u, Succeeded, 0, func() { time.Sleep(4*(3*time.Second+pollFirst) + 10*time.Second) })
+	waits(t, "breaks", u, Succeeded, time.Millisecond, func() { time.Sleep(4*(3*time.Second+pollFirst) + 10*time.Second - time.Millisecond) })
 	if got, want := fmt.Sprint(u.opens), "[ 1:2 2:2 3:2 4:2]"; got != want {
 		t.Errorf("connected after events %s, want %s", got, want)
 	}
