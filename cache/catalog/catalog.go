@@ -30,8 +30,8 @@
 // A transaction that was committed outlives the program being killed at any
 // moment, and one that holds a run outlives the machine: its commit is synced.
 // A file that is damaged is set aside under another name, a new one takes its
-// place with all that could be read, and a warning says so; it is never a reason
-// not to start. Bodies carry a checksum; one that does not match counts as
+// place with all that could be read, and a warning says so, at the start or
+// whenever the damage is met; it is never a reason not to start. Bodies carry a checksum; one that does not match counts as
 // unknown, so that it is fetched again.
 //
 // Two processes may have the same catalog open. Each merges with what is in the
@@ -70,13 +70,13 @@ type Catalog struct {
 
 	snap    atomic.Pointer[snapshot]
 	outputs *outputCache
-	marked  atomic.Bool // damage met while running is noted for the next start
 
 	// mu is held through a transaction that writes, and by Refresh.
 	mu      sync.Mutex
 	at      position
 	kinds   map[kind]int64      // keys in the table kind
 	pending map[string]struct{} // changed by other processes, not yet told by Refresh
+	repairs int
 
 	// fileMu guards the pointer: held to read by readers while they use the
 	// file, to write while it is exchanged, which needs mu as well.
@@ -118,24 +118,21 @@ func (c *Catalog) open(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	err = c.resume()
-	if err == nil {
-		err = c.load(ctx)
+	if err := c.resume(); err != nil {
+		return err
 	}
+	err = c.load(ctx)
 	if !unusable(err) {
 		return err
 	}
 	if err := c.replace(ctx, err); err != nil {
 		return err
 	}
-	return c.load(ctx)
+	return c.refreshLocked(ctx)
 }
 
 // load opens the file and reads the index.
-func (c *Catalog) load(ctx context.Context) (err error) {
-	if c.noted() {
-		return errDamaged
-	}
+func (c *Catalog) load(ctx context.Context) error {
 	f, err := openFile(ctx, c.path)
 	if err != nil {
 		return err
@@ -273,21 +270,19 @@ func (c *Catalog) Expired(ctx context.Context, id string) ([]byte, error) {
 
 func (c *Catalog) object(ctx context.Context, id, column string) ([]byte, error) {
 	var packed []byte
-	err := c.view(func(p *pool) error {
+	err := c.view(ctx, func(p *pool) error {
 		// by id and in one query: the key of an object means something in one file only
 		return p.scan(ctx, "SELECT r."+column+" FROM prediction p JOIN raw r ON r.n = p.raw WHERE p.id = ? AND r."+column+" NOT NULL", id, &packed)
 	})
 	var b []byte
 	if err == nil {
-		b, err = unpack(packed)
-	}
-	switch {
-	case err == nil:
-		return b, nil
-	case errors.Is(err, sql.ErrNoRows):
-		err = iofs.ErrNotExist
-	case corrupt(err):
+		if b, err = unpack(id, packed); err == nil {
+			return b, nil
+		}
 		c.lost(ctx, id, err)
+		err = iofs.ErrNotExist
+	}
+	if errors.Is(err, sql.ErrNoRows) {
 		err = iofs.ErrNotExist
 	}
 	return nil, fmt.Errorf("read object of %s: %w", id, err)

@@ -16,23 +16,21 @@ import (
 func (c *Catalog) Doc(ctx context.Context, key string) (b []byte, changed time.Time, err error) {
 	var packed []byte
 	var at int64
-	err = c.view(func(p *pool) error {
+	err = c.view(ctx, func(p *pool) error {
 		return p.scan(ctx, "SELECT body, changed FROM document WHERE key = ?", key, &packed, &at)
 	})
 	if err == nil {
-		b, err = unpack(packed)
-	}
-	switch {
-	case err == nil:
-		return b, fromNanos(at), nil
-	case errors.Is(err, sql.ErrNoRows):
-		err = iofs.ErrNotExist
-	case corrupt(err):
+		if b, err = unpack(key, packed); err == nil {
+			return b, fromNanos(at), nil
+		}
 		// as good as unknown: its owner makes it again
 		c.log.Warn("stored document is damaged", "key", key, "err", err)
 		err = iofs.ErrNotExist
 	}
-	return nil, time.Time{}, &iofs.PathError{Op: "read document", Path: key, Err: err}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = iofs.ErrNotExist
+	}
+	return nil, time.Time{}, fmt.Errorf("read document %s: %w", key, err)
 }
 
 // PutDoc stores a document and returns when it last changed: now, or the time
@@ -49,13 +47,13 @@ func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed tim
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if old, bad := unpack(packed); err == nil && bad == nil && bytes.Equal(old, b) {
+		if old, bad := unpack(key, packed); err == nil && bad == nil && bytes.Equal(old, b) {
 			changed = fromNanos(at)
 			return nil
 		}
 		changed = fromNanos(c.now().UnixNano()) // as it will be read
 		return t.exec(ctx, `INSERT INTO document (key, body, changed) VALUES (?, ?, ?)
-			ON CONFLICT (key) DO UPDATE SET body = excluded.body, changed = excluded.changed`, key, pack(b), toNanos(changed))
+			ON CONFLICT (key) DO UPDATE SET body = excluded.body, changed = excluded.changed`, key, pack(key, b), toNanos(changed))
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("write document %s: %w", key, err)

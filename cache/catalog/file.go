@@ -27,7 +27,7 @@ type file struct {
 type pool struct {
 	*sql.DB
 	mu    sync.Mutex
-	stmts map[string]*sql.Stmt // by query; closed with the database
+	stmts map[string]*sql.Stmt // by query
 }
 
 func (p *pool) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -138,20 +138,33 @@ func (f *file) close() error {
 	}
 	var errs []error
 	if f.read != nil {
-		errs = append(errs, f.read.Close())
+		errs = append(errs, closeStmts(f.read.stmts), f.read.Close())
 	}
 	// the last one writes the log back
 	return errors.Join(append(errs, f.safe.close(), f.bulk.close())...)
 }
 
-// view runs a read over one of the reading connections.
-func (c *Catalog) view(f func(*pool) error) error {
+// view runs a read over one of the reading connections, and again if it met
+// damage that could be repaired.
+func (c *Catalog) view(ctx context.Context, f func(*pool) error) error {
+	used, err := c.viewOnce(f)
+	if !corrupt(err) {
+		return err
+	}
+	if e := c.repair(ctx, used, err); e != nil {
+		return errors.Join(err, e)
+	}
+	_, err = c.viewOnce(f)
+	return err
+}
+
+func (c *Catalog) viewOnce(f func(*pool) error) (*file, error) {
 	c.fileMu.RLock()
 	defer c.fileMu.RUnlock()
 	if c.file == nil {
-		return errClosed
+		return nil, errClosed
 	}
-	return f(c.file.read)
+	return c.file, f(c.file.read)
 }
 
 var errClosed = errors.New("catalog is closed")

@@ -50,6 +50,7 @@ var (
 	failed = Record{Prediction{ID: "p", Model: "acme/painter", Status: "failed", Created: mergeCreated, Completed: mergeCompleted,
 		Done: true, Full: true, Removed: true}, []byte("failed")} // says Full, but cannot be
 	claim = Record{Prediction: Prediction{ID: "p", Mine: true}}
+	ended = Record{Prediction: expired.Prediction} // told without an object
 )
 
 func TestMerge(t *testing.T) {
@@ -88,6 +89,7 @@ func TestMerge(t *testing.T) {
 		{"only expired", []Record{expired}, expired.Prediction, "expired", ""},
 		{"twice expired", []Record{expired, with2(expired, "other")}, expired.Prediction, "expired", ""},
 		{"expired is never full", []Record{failed}, with(failed.Prediction, func(p *Prediction) { p.Full = false }), "failed", ""},
+		{"the end told first", []Record{live, ended, expired}, with(done, removed), "live", "expired"},
 		{"claimed before", []Record{claim, full}, with(full.Prediction, mine), "full", ""},
 		{"claimed while it runs", []Record{live, claim}, with(live.Prediction, mine), "live", ""},
 		{"claimed after", []Record{full, expired, claim}, with(full.Prediction, func(p *Prediction) { p.Mine, p.Removed = true, true }), "full", ""},
@@ -118,7 +120,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5}, uint64(1))
 	f.Add([]byte{6, 1, 4}, uint64(2))
 	f.Add([]byte{1, 6, 1, 8, 3, 4, 5, 0}, uint64(3))
-	palette := []Record{queued, live, later, partial, full, again, expired, failed, claim}
+	palette := []Record{queued, live, later, partial, full, again, expired, failed, claim, ended}
 	f.Fuzz(func(t *testing.T, order []byte, seed uint64) {
 		if len(order) == 0 || len(order) > 64 {
 			return

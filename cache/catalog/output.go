@@ -28,7 +28,8 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 		return maps.Clone(known), nil
 	}
 	known = map[string]Output{}
-	err := c.view(func(p *pool) error {
+	err := c.view(ctx, func(p *pool) error {
+		clear(known)
 		q, err := p.query(ctx, "SELECT name, size, type, etag, modified, gone, spooled FROM output WHERE id = ?", id)
 		if err != nil {
 			return err
@@ -39,7 +40,7 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 			var o Output
 			var modified int64
 			if err := q.Scan(&name, &o.Size, &o.Type, &o.ETag, &modified, &o.Gone, &o.Spooled); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errDamaged, err)
 			}
 			o.Modified = fromNanos(modified)
 			known[name] = o
@@ -47,9 +48,6 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 		return q.Err()
 	})
 	if err != nil {
-		if corrupt(err) {
-			c.mark(err)
-		}
 		return nil, fmt.Errorf("read outputs of %s: %w", id, err)
 	}
 	c.outputs.keep(id, known, ticket)

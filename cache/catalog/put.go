@@ -33,6 +33,7 @@ func (c *Catalog) Put(ctx context.Context, recs ...Record) (changed []string, er
 		return nil, nil
 	}
 	err = c.write(ctx, process, func(ctx context.Context, t *transaction) error {
+		changed = nil
 		seen := map[string]bool{}
 		for i, rec := range recs {
 			wrote, err := t.put(ctx, rec, packed[i])
@@ -66,7 +67,7 @@ func (c *Catalog) prepare(recs []Record) (packed [][]byte, news bool) {
 		old := s.row(rec.ID)
 		m := merge(old, rec)
 		if m.raw != keepRaw {
-			packed[i] = pack(rec.Raw)
+			packed[i] = pack(rec.ID, rec.Raw)
 		}
 		if old == nil || old.flags&done == 0 || m.row != *old || m.raw != keepRaw {
 			news = true
@@ -93,7 +94,7 @@ func (t *transaction) put(ctx context.Context, rec Record, packed []byte) (bool,
 		return false, nil
 	}
 	if packed == nil && m.raw != keepRaw {
-		packed = pack(rec.Raw)
+		packed = pack(rec.ID, rec.Raw)
 	}
 	if err := t.store(ctx, old != nil, &m, packed); err != nil {
 		return false, err
@@ -111,7 +112,7 @@ func (t *transaction) holds(ctx context.Context, id string, raw []byte) (bool, e
 	if err != nil {
 		return false, err
 	}
-	b, err := unpack(packed)
+	b, err := unpack(id, packed)
 	return err == nil && bytes.Equal(b, raw), nil // damaged: stored anew
 }
 

@@ -14,15 +14,17 @@ import (
 // Beside catalog.db may stand:
 //
 //	catalog.db.lock            held while the file is opened or exchanged
-//	catalog.db.damaged         damage was met while running: rescue at the next start
 //	catalog.db.rescue          what could be read of a damaged file, about to take its place
 //	catalog.db.corrupt-<time>  a damaged file that was replaced
 //	catalog.db.newer-<time>    a file that a newer program left
 const (
-	lockSuffix    = ".lock"
-	damagedSuffix = ".damaged"
-	rescueSuffix  = ".rescue"
+	lockSuffix   = ".lock"
+	rescueSuffix = ".rescue"
 )
+
+// maxRepairs bounds the repairs of one process: on a disk that goes on spoiling
+// what is written, each would only cost time.
+const maxRepairs = 3
 
 // lockPatience bounds the wait for another process that opens the catalog. One
 // that hangs there must not keep everybody from starting.
@@ -65,22 +67,6 @@ func (c *Catalog) lockFolder(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// mark notes damage for the next start, when nothing is in use.
-func (c *Catalog) mark(cause error) {
-	if c.marked.Swap(true) {
-		return
-	}
-	c.log.Warn("the catalog file is damaged, it will be repaired at the next start", "path", c.path, "err", cause)
-	if err := os.WriteFile(c.path+damagedSuffix, nil, 0o600); err != nil {
-		c.log.Warn("cannot note the damage", "err", err)
-	}
-}
-
-func (c *Catalog) noted() bool {
-	_, err := os.Lstat(c.path + damagedSuffix)
-	return err == nil
-}
-
 // resume ends an exchange that was interrupted: the damaged file was moved away
 // only once the rescued one was complete.
 func (c *Catalog) resume() error {
@@ -93,15 +79,49 @@ func (c *Catalog) resume() error {
 	return nil
 }
 
-// replace sets the file aside and puts one in its place that has what could be
-// read of it. Called with the folder locked and before the file is used. Other
-// processes that have it open notice at their next write or refresh.
-func (c *Catalog) replace(ctx context.Context, cause error) error {
-	c.fileMu.Lock()
-	c.file.close() // it could not be used in the first place
-	c.file = nil
-	c.fileMu.Unlock()
+// healing runs f, and once more if it met damage that could be repaired.
+func (c *Catalog) healingLocked(ctx context.Context, f func() error) error {
+	err := f()
+	if !corrupt(err) {
+		return err
+	}
+	if e := c.repairLocked(ctx, c.file, err); e != nil {
+		return errors.Join(err, e)
+	}
+	return f()
+}
 
+// repair is for readers: it does nothing if the damage was met in a file that is
+// no longer in use.
+func (c *Catalog) repair(ctx context.Context, met *file, cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.repairLocked(ctx, met, cause)
+}
+
+func (c *Catalog) repairLocked(ctx context.Context, met *file, cause error) error {
+	ctx = context.WithoutCancel(ctx) // whoever met the damage may leave; the repair is everybody's
+	if err := c.followLocked(ctx); err != nil || c.file != met {
+		return err // another process was quicker
+	}
+	if c.repairs++; c.repairs > maxRepairs {
+		return errors.New("repaired too often")
+	}
+	unlock, err := c.lockFolder(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.replace(ctx, cause); err != nil {
+		return err
+	}
+	return c.refreshLocked(ctx)
+}
+
+// replace sets the file aside and opens one in its place that has what could be
+// read of it. Called with mu held and the folder locked. Other processes that
+// have the file open notice at their next write or refresh.
+func (c *Catalog) replace(ctx context.Context, cause error) error {
 	word, rescued := "corrupt", 0
 	rescue := c.path + rescueSuffix
 	if err := remove(rescue); err != nil {
@@ -121,26 +141,31 @@ func (c *Catalog) replace(ctx context.Context, cause error) error {
 			}
 		}
 	}
-	aside := fmt.Sprintf("%s.%s-%s", c.path, word, c.now().UTC().Format("20060102T150405Z"))
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(aside); errors.Is(err, iofs.ErrNotExist) {
-			break
-		}
-		aside = fmt.Sprintf("%s.%s-%s-%d", c.path, word, c.now().UTC().Format("20060102T150405Z"), n)
-	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Rename(c.path+suffix, aside+suffix); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+	c.fileMu.Lock()
+	defer c.fileMu.Unlock()
+	c.file.close() // the damage is known
+	c.file = nil
+	aside := unused(c.path + "." + word + "-" + c.now().UTC().Format("20060102T150405Z"))
+	for _, move := range [][2]string{{c.path, aside}, {c.path + "-wal", aside + "-wal"}, {c.path + "-shm", aside + "-shm"}, {rescue, c.path}} {
+		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			return err
 		}
 	}
-	if err := os.Rename(rescue, c.path); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-		return err
-	}
-	if err := os.Remove(c.path + damagedSuffix); err != nil && !errors.Is(err, iofs.ErrNotExist) {
-		return err
-	}
 	c.log.Warn("the catalog file could not be used and was set aside", "path", c.path, "aside", aside, "rescued rows", rescued, "err", cause)
-	return nil
+	var err error
+	c.file, err = openFile(ctx, c.path)
+	return err
+}
+
+// unused is the path, with a number if there is something at it.
+func unused(path string) string {
+	free := path
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(free); err != nil {
+			return free
+		}
+		free = fmt.Sprintf("%s-%d", path, n)
+	}
 }
 
 // remove removes a database, if there is one.
@@ -153,14 +178,9 @@ func remove(path string) error {
 	return nil
 }
 
-// lost copes with an object that cannot be read. If its bytes are not what was
-// stored, it is forgotten, so that the next copy may take its place; if SQLite
-// found the file itself damaged, that is for the next start.
+// lost forgets what is stored of a prediction and is damaged, so that the next
+// copy may take its place.
 func (c *Catalog) lost(ctx context.Context, id string, cause error) {
-	if !errors.Is(cause, errDamaged) {
-		c.mark(cause)
-		return
-	}
 	c.log.Warn("stored object is damaged, forgetting it", "prediction", id, "err", cause)
 	err := c.write(ctx, process, func(ctx context.Context, t *transaction) error { return t.forget(ctx, id) })
 	if err != nil {
@@ -179,10 +199,10 @@ func (t *transaction) forget(ctx context.Context, id string) error {
 		return err
 	}
 	r := *old
-	if _, err := unpack(body); err != nil {
+	if _, err := unpack(id, body); err != nil {
 		r.rank = rankNone
 	}
-	if _, err := unpack(beside); err != nil || r.rank == rankNone {
+	if _, err := unpack(id, beside); err != nil || r.rank == rankNone {
 		r.flags &^= aside
 	}
 	if r == *old {

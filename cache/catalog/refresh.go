@@ -20,10 +20,7 @@ type position struct {
 func (c *Catalog) Refresh(ctx context.Context) (changed []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.refreshLocked(ctx); err != nil {
-		if corrupt(err) {
-			c.mark(err)
-		}
+	if err := c.healingLocked(ctx, func() error { return c.refreshLocked(ctx) }); err != nil {
 		return nil, fmt.Errorf("refresh catalog: %w", err)
 	}
 	for id := range c.pending {
@@ -55,7 +52,6 @@ func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 		(SELECT coalesce(max(n), 0) FROM news)`, nil, &now.identity, &oldest, &now.news)
 	switch {
 	case err != nil:
-		return err
 	case now == c.at:
 		return nil
 	case now.identity != c.at.identity || oldest > c.at.news+1:
@@ -63,8 +59,12 @@ func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 	default:
 		err = c.readNewsLocked(ctx, s)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		c.at = now
+	case code(err) == 0 && ctx.Err() == nil:
+		// SQLite is content, but a value is not what was written
+		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return err
 }
@@ -165,11 +165,10 @@ func readRows(ctx context.Context, s *session, kinds map[int64]unique.Handle[kin
 		if err := q.Scan(&r.id, &kind, &r.created, &r.completed, &r.flags, &r.rank); err != nil {
 			return nil, err
 		}
-		handle, ok := kinds[kind]
-		if !ok {
-			return nil, fmt.Errorf("prediction %s is of unknown kind %d: %w", r.id, kind, errDamaged)
+		var ok bool
+		if r.kind, ok = kinds[kind]; !ok || r.rank > rankFull {
+			return nil, fmt.Errorf("prediction %q is of kind %d and rank %d: %w", r.id, kind, r.rank, errDamaged)
 		}
-		r.kind = handle
 		rows = append(rows, r)
 	}
 	return rows, q.Err()

@@ -35,7 +35,7 @@ func (c *Catalog) PutRun(ctx context.Context, r Run) error {
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET model = excluded.model, version = excluded.version,
 			deployment = excluded.deployment, input = excluded.input, started = excluded.started,
 			prediction = excluded.prediction, state = excluded.state, note = excluded.note`,
-			r.ID, r.Model, r.Version, r.Deployment, pack(r.Input), toNanos(r.Started), r.Prediction, r.State, r.Note)
+			r.ID, r.Model, r.Version, r.Deployment, pack(r.ID, r.Input), toNanos(r.Started), r.Prediction, r.State, r.Note)
 	})
 	if err != nil {
 		return fmt.Errorf("write run %s: %w", r.ID, err)
@@ -77,7 +77,8 @@ func (c *Catalog) DeleteRun(ctx context.Context, id string) error {
 }
 
 func (c *Catalog) runs(ctx context.Context, where string, args ...any) (runs []Run, err error) {
-	err = c.view(func(p *pool) error {
+	err = c.view(ctx, func(p *pool) error {
+		runs = nil
 		q, err := p.query(ctx, `SELECT id, model, version, deployment, input, started, prediction, state, note
 			FROM run `+where+` ORDER BY started, id`, args...)
 		if err != nil {
@@ -89,9 +90,9 @@ func (c *Catalog) runs(ctx context.Context, where string, args ...any) (runs []R
 			var packed []byte
 			var started int64
 			if err := q.Scan(&r.ID, &r.Model, &r.Version, &r.Deployment, &packed, &started, &r.Prediction, &r.State, &r.Note); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", errDamaged, err)
 			}
-			if r.Input, err = unpack(packed); err != nil {
+			if r.Input, err = unpack(r.ID, packed); err != nil {
 				// that the run exists matters more than what it was given
 				c.log.Warn("input of a run is damaged", "run", r.ID, "err", err)
 			}

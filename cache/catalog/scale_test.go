@@ -37,18 +37,33 @@ func BenchmarkScale(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Logf("%d rows: %.0f µs/page of 100 put, %d bytes/row on disk", n, float64(put.Microseconds())/float64(n/100), info.Size()/int64(n))
-
 	b.Run("Open", func(b *testing.B) {
 		for b.Loop() {
 			shut(b, open(b, dir))
 		}
+		b.ReportMetric(float64(info.Size())/float64(n), "disk-B/row")
+		b.ReportMetric(put.Seconds()*1000/float64(n/100), "put-ms/page")
 	})
+	b.Run("OpenProcess", func(b *testing.B) {
+		for b.Loop() {
+			cmd, out, _ := startChild(b, "measure", dir, 0)
+			var peak, rss, took float64 // kB, kB, µs
+			if out.Scan() {
+				fmt.Sscanf(out.Text(), "VmHWM:%f VmRSS:%f open: %f", &peak, &rss, &took)
+			}
+			if err := cmd.Wait(); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(peak/1024, "peak-MiB")
+			b.ReportMetric(rss/1024, "rss-MiB")
+			b.ReportMetric(took/1000, "open-ms")
+		}
+	})
+	c = nil
 	before := heap()
 	c = open(b, dir)
 	defer shut(b, c)
-	b.Logf("index: %d bytes/row", (heap()-before)/int64(n))
-	b.Logf("%s", rss())
+	held := heap() - before
 
 	b.Run("All", func(b *testing.B) {
 		for b.Loop() {
@@ -56,6 +71,7 @@ func BenchmarkScale(b *testing.B) {
 				b.Fatalf("%d predictions, want %d", got, n)
 			}
 		}
+		b.ReportMetric(float64(held)/float64(n), "index-B/row")
 	})
 	b.Run("ByID", func(b *testing.B) {
 		for b.Loop() {
@@ -175,9 +191,4 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-func rss() string {
-	b, _ := os.ReadFile("/proc/self/status")
-	return string(b)
 }

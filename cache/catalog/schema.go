@@ -17,7 +17,8 @@ var migrations = []string{
 	// Predictions are small rows apart from their objects, so that reading the
 	// whole index reads little, in the order of the ids. Objects have a key of
 	// their own and are appended: under random ids they would fill half pages.
-	// What many rows share is told once, in kind.
+	// What many rows share is told once, in kind. The checks keep damaged values
+	// out of a rescued file.
 	`
 	CREATE TABLE meta (identity TEXT NOT NULL) STRICT;
 	CREATE TABLE kind (
@@ -34,8 +35,8 @@ var migrations = []string{
 		kind      INTEGER NOT NULL,
 		created   INTEGER NOT NULL,
 		completed INTEGER NOT NULL,
-		flags     INTEGER NOT NULL,
-		rank      INTEGER NOT NULL,
+		flags     INTEGER NOT NULL CHECK (flags BETWEEN 0 AND 255),
+		rank      INTEGER NOT NULL CHECK (rank BETWEEN 0 AND 5),
 		raw       INTEGER
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE raw (
@@ -49,8 +50,8 @@ var migrations = []string{
 		type     TEXT NOT NULL,
 		etag     TEXT NOT NULL,
 		modified INTEGER NOT NULL,
-		gone     INTEGER NOT NULL,
-		spooled  INTEGER NOT NULL,
+		gone     INTEGER NOT NULL CHECK (gone IN (0, 1)),
+		spooled  INTEGER NOT NULL CHECK (spooled IN (0, 1)),
 		PRIMARY KEY (id, name)
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE document (
@@ -125,7 +126,10 @@ func migrate(ctx context.Context, s *session) error {
 	if err := s.row(ctx, "PRAGMA user_version", nil, &version); err != nil {
 		return err
 	}
-	if version < 0 || version > len(migrations) {
+	switch {
+	case version < 0 || version > 1000:
+		return fmt.Errorf("schema version %d: %w", version, errDamaged)
+	case version > len(migrations):
 		return fmt.Errorf("schema version %d: %w", version, errNewer)
 	}
 	for n := version; n < len(migrations); n++ {

@@ -12,7 +12,7 @@ import (
 type session struct {
 	db    *sql.DB
 	conn  *sql.Conn
-	stmts map[string]*sql.Stmt // by query; closed with the connection
+	stmts map[string]*sql.Stmt // by query
 }
 
 func newSession(ctx context.Context, source string) (*session, error) {
@@ -31,7 +31,17 @@ func (s *session) close() error {
 	if s == nil {
 		return nil
 	}
-	return errors.Join(s.conn.Close(), s.db.Close())
+	return errors.Join(closeStmts(s.stmts), s.conn.Close(), s.db.Close())
+}
+
+// closeStmts closes statements: as long as one is open, database/sql keeps its
+// connection open too, whatever else is closed.
+func closeStmts(stmts map[string]*sql.Stmt) error {
+	var errs []error
+	for _, st := range stmts {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // begin starts a transaction: "BEGIN" one that reads, "BEGIN IMMEDIATE" one that

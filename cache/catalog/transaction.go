@@ -32,14 +32,14 @@ type transaction struct {
 // commit fails, nothing has happened. The wait for other writers ends with ctx;
 // f itself is a few milliseconds of local work, and is given a context that does
 // not end, since watching one costs as much as a statement.
-func (c *Catalog) write(ctx context.Context, d durability, f func(context.Context, *transaction) error) (err error) {
+// A transaction that meets damage is run again once that is repaired.
+func (c *Catalog) write(ctx context.Context, d durability, f func(context.Context, *transaction) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer func() {
-		if corrupt(err) {
-			c.mark(err)
-		}
-	}()
+	return c.healingLocked(ctx, func() error { return c.writeLocked(ctx, d, f) })
+}
+
+func (c *Catalog) writeLocked(ctx context.Context, d durability, f func(context.Context, *transaction) error) error {
 	if err := c.followLocked(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,501 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	iofs "io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var damages = flag.Int("damages", 20, "files that TestRandomDamage tries")
+
+// edit runs SQL on a catalog that nobody has open.
+func edit(t testing.TB, dir string, queries ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, q := range queries {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+func names(t testing.TB, dir, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestDamagedFile opens files that cannot be used. A new one must take their
+// place, with what could be read of them, and the old one must not be lost.
+func TestDamagedFile(t *testing.T) {
+	recs := sample(4, 400)
+	made := t.TempDir()
+	c := open(t, made)
+	put(t, c, recs...)
+	run := Run{ID: "r", Model: "acme/painter", Input: []byte("{}")}
+	if err := c.PutRun(t.Context(), run); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutDoc(t.Context(), "account", []byte("somebody")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.PutOutputs(t.Context(), recs[0].ID, map[string]Output{"output.png": {Size: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, c)
+	good, err := os.ReadFile(filepath.Join(made, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func(b []byte, n int) []byte { return b[n*4096:][:4096] }
+	for _, test := range []struct {
+		name   string
+		damage func(b []byte) []byte
+		word   string
+		rows   int // at least so many rows rescued
+		raws   int // and objects
+	}{
+		{"text", func([]byte) []byte {
+			return []byte("this is no database, but longer than a header of one " + strings.Repeat(".", 200))
+		}, "corrupt", 0, 0},
+		{"zeros", func(b []byte) []byte { return make([]byte, len(b)) }, "corrupt", 0, 0},
+		{"a page of rows", func(b []byte) []byte {
+			damagePage(t, page, b, recs[200].ID)
+			return b
+		}, "corrupt", 300, 300},
+		{"the table of tables", func(b []byte) []byte { copy(b[100:], bytes.Repeat([]byte{0xff}, 1000)); return b }, "corrupt", 0, 0},
+		{"cut short", func(b []byte) []byte { return b[:len(b)/2/4096*4096] }, "corrupt", 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			bad := test.damage(bytes.Clone(good))
+			if err := os.WriteFile(filepath.Join(dir, fileName), bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, log := openLogged(t, dir)
+			defer shut(t, c)
+			if !strings.Contains(log.String(), "level=WARN") {
+				t.Errorf("no warning, but %q", log)
+			}
+			aside := names(t, dir, fileName+"."+test.word+"-*")
+			if len(aside) != 1 {
+				t.Fatalf("set aside: %v, want one file", aside)
+			}
+			if b, err := os.ReadFile(aside[0]); err != nil || len(b) != len(bad) {
+				t.Errorf("set aside: %d bytes, %v; want %d", len(b), err, len(bad))
+			}
+			if left := names(t, dir, "*.rescue*"); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			raws := 0
+			for _, p := range c.All() {
+				if p.Full {
+					raws++
+				}
+				b, err := c.Raw(t.Context(), p.ID)
+				if p.Full != (err == nil) {
+					t.Errorf("object of %+v: %v", p, err)
+				}
+				i := slices.IndexFunc(recs, func(r Record) bool { return r.ID == p.ID })
+				if i < 0 || err == nil && !bytes.Equal(b, recs[i].Raw) {
+					t.Errorf("prediction %s was never stored, or its object is not what was", p.ID)
+				}
+			}
+			t.Logf("rescued %d of %d rows, %d objects", c.Len(), len(recs), raws)
+			if c.Len() < test.rows || raws < test.raws {
+				t.Errorf("rescued %d rows and %d objects, want %d and %d", c.Len(), raws, test.rows, test.raws)
+			}
+			if test.rows > 0 {
+				if got, err := c.Runs(t.Context()); err != nil || len(got) != 1 || got[0].ID != run.ID {
+					t.Errorf("runs %+v, %v; want the one", got, err)
+				}
+				if b, _, err := c.Doc(t.Context(), "account"); err != nil || string(b) != "somebody" {
+					t.Errorf("document %q, %v", b, err)
+				}
+			}
+			// and all of it can be had again
+			put(t, c, recs...)
+			if got := c.All(); !slices.Equal(got, rowsOf(recs)) {
+				t.Errorf("%d predictions after all were put again, want %d as they were", len(got), len(recs))
+			}
+			wantRaw(t, c, recs[200].ID, string(recs[200].Raw))
+		})
+	}
+}
+
+// damagePage overwrites the leaf of the table of predictions that holds id.
+func damagePage(t testing.TB, page func([]byte, int) []byte, b []byte, id string) {
+	t.Helper()
+	const leafOfIndex = 0x0a // WITHOUT ROWID tables are index trees
+	for n := 1; n < len(b)/4096; n++ {
+		if p := page(b, n); p[0] == leafOfIndex && bytes.Contains(p, []byte(id)) {
+			copy(p, bytes.Repeat([]byte{0xa5}, len(p)))
+			return
+		}
+	}
+	t.Fatalf("no page with %s", id)
+}
+
+// TestRandomDamage damages files at random. Whatever is wrong with one, a
+// catalog opens, shows nothing that was never stored, and takes all of it again.
+func TestRandomDamage(t *testing.T) {
+	recs := sample(6, 200)
+	made := t.TempDir()
+	c := open(t, made)
+	put(t, c, recs[:100]...)
+	shut(t, c)
+	c = open(t, made)
+	put(t, c, recs[100:]...)
+	// as a killed process leaves it, with a log
+	files := map[string][]byte{}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(filepath.Join(made, fileName+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[suffix] = b
+	}
+	shut(t, c)
+	rnd := rand.New(rand.NewPCG(7, 0))
+	for i := range *damages {
+		dir := t.TempDir()
+		for suffix, b := range files {
+			b = bytes.Clone(b)
+			if suffix == "" || rnd.IntN(2) == 0 {
+				switch rnd.IntN(4) {
+				case 0:
+					b = b[:rnd.IntN(len(b))]
+				case 1:
+					b = append(b, b[:rnd.IntN(len(b))]...)
+				default:
+					for range 1 + rnd.IntN(20) {
+						at := rnd.IntN(len(b))
+						if rnd.IntN(4) == 0 {
+							at = rnd.IntN(200)
+						}
+						for j := range min(1+rnd.IntN(300), len(b)-at) {
+							b[at+j] = byte(rnd.Uint32())
+						}
+					}
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, fileName+suffix), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, log := openLogged(t, dir)
+		for p := range c.ByID() {
+			b, err := c.Raw(t.Context(), p.ID)
+			if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+				t.Errorf("damage %d: object of %s: %v", i, p.ID, err)
+			}
+			n := slices.IndexFunc(recs, func(r Record) bool { return r.ID == p.ID })
+			if err == nil && n >= 0 && !bytes.Equal(b, recs[n].Raw) {
+				t.Errorf("damage %d: object of %s is not what was stored", i, p.ID)
+			}
+		}
+		if _, err := c.Put(t.Context(), recs...); err != nil {
+			t.Errorf("damage %d: put: %v\n%s", i, err, log)
+		}
+		shut(t, c)
+	}
+}
+
+// TestDamageMetWhileRunning damages pages of objects, which opening does not
+// read: the first reader that meets the damage has it repaired.
+func TestDamageMetWhileRunning(t *testing.T) {
+	dir := t.TempDir()
+	recs := sample(5, 400)
+	c := open(t, dir)
+	put(t, c, recs...)
+	shut(t, c)
+	path := filepath.Join(dir, fileName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := 0
+	for n := len(b) / 4096 / 2; damaged < 3; n++ { // leaves of a table, so of objects
+		if b[n*4096] == 0x0d {
+			copy(b[n*4096:], bytes.Repeat([]byte{0xa5}, 4096))
+			damaged++
+		}
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	c, log := openLogged(t, dir)
+	lost := 0
+	for _, rec := range recs {
+		switch got, err := c.Raw(t.Context(), rec.ID); {
+		case errors.Is(err, iofs.ErrNotExist):
+			lost++
+			if p, ok := c.Prediction(rec.ID); !ok || p.Full || p.Status != rec.Status {
+				t.Errorf("row without its object: %+v, %v", p, ok)
+			}
+		case err != nil:
+			t.Fatal(err)
+		case !bytes.Equal(got, rec.Raw):
+			t.Errorf("object of %s is not what was stored", rec.ID)
+		}
+	}
+	if got := len(names(t, dir, fileName+".corrupt-*")); got != 1 || strings.Count(log.String(), "set aside") != 1 {
+		t.Errorf("%d files set aside, log %q", got, log)
+	}
+	if c.Len() != len(recs) || lost == 0 || lost > len(recs)/2 {
+		t.Errorf("%d rows and %d objects of %d", c.Len(), len(recs)-lost, len(recs))
+	}
+	put(t, c, recs...)
+	shut(t, c)
+	c, log = openLogged(t, dir)
+	defer shut(t, c)
+	for _, rec := range recs {
+		wantRaw(t, c, rec.ID, string(rec.Raw))
+	}
+	if log.String() != "" {
+		t.Errorf("log of the next start %q, want none", log)
+	}
+}
+
+// TestDamagedObject changes stored bytes in a way that SQLite cannot see.
+func TestDamagedObject(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	put(t, c, full)
+	q, r := live, expired
+	q.ID, r.ID = "q", "q"
+	put(t, c, q, r)
+	if _, err := c.PutDoc(t.Context(), "account", []byte("somebody")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.PutRun(t.Context(), Run{ID: "r", Input: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, c)
+	edit(t, dir, "UPDATE raw SET body = x'0011223344556677' WHERE n = (SELECT raw FROM prediction WHERE id = 'p')",
+		"UPDATE raw SET aside = x'00' WHERE n = (SELECT raw FROM prediction WHERE id = 'q')",
+		"UPDATE document SET body = substr(body, 1, length(body) - 1)", "UPDATE run SET input = x'77000000007777'")
+
+	c, log := openLogged(t, dir)
+	defer shut(t, c)
+	_, err := c.Raw(t.Context(), "p")
+	wantMissing(t, "damaged object", err)
+	if p, _ := c.Prediction("p"); p.Full || !p.Done || p.Status != "succeeded" {
+		t.Errorf("row with a damaged object: %+v, want it final, but not full", p)
+	}
+	_, err = c.Expired(t.Context(), "q")
+	wantMissing(t, "damaged expired copy", err)
+	wantRaw(t, c, "q", "live")
+	_, _, err = c.Doc(t.Context(), "account")
+	wantMissing(t, "damaged document", err)
+	if runs, err := c.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Input != nil {
+		t.Errorf("runs %+v, %v; want the one, without its input", runs, err)
+	}
+	if got := strings.Count(log.String(), "level=WARN"); got != 4 {
+		t.Errorf("%d warnings, want 4: %s", got, log)
+	}
+	if got := names(t, dir, "*.corrupt*"); got != nil {
+		t.Errorf("%v set aside: the file itself is sound", got)
+	}
+	// what was forgotten may come again
+	put(t, c, full, r)
+	wantRaw(t, c, "p", "full")
+	if b, err := c.Expired(t.Context(), "q"); string(b) != "expired" || err != nil {
+		t.Errorf("expired copy %q, %v", b, err)
+	}
+	if changed, err := c.PutDoc(t.Context(), "account", []byte("somebody")); err != nil || changed.IsZero() {
+		t.Errorf("document put again: %s, %v", changed, err)
+	}
+}
+
+func TestInterruptedExchange(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	put(t, c, full)
+	shut(t, c)
+	path := filepath.Join(dir, fileName)
+	if err := os.Rename(path, path+rescueSuffix); err != nil {
+		t.Fatal(err)
+	}
+	c = open(t, dir)
+	defer shut(t, c)
+	wantRaw(t, c, "p", "full")
+}
+
+func TestNewerVersion(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 { // under the same name of the same second
+		c, log := openLogged(t, dir)
+		if got := len(names(t, dir, fileName+".newer-*")); got != i {
+			t.Errorf("%d files set aside, want %d", got, i)
+		}
+		if warned := strings.Contains(log.String(), "newer version"); warned != (i > 0) {
+			t.Errorf("start %d: log %q", i, log)
+		}
+		if got := c.Len(); got != 0 {
+			t.Errorf("%d predictions, want none", got)
+		}
+		put(t, c, full)
+		shut(t, c)
+		edit(t, dir, "PRAGMA user_version = 99")
+	}
+}
+
+func TestForeignDatabase(t *testing.T) {
+	dir := t.TempDir()
+	edit(t, dir, "CREATE TABLE meta (x)")
+	c, log := openLogged(t, dir)
+	defer shut(t, c)
+	put(t, c, full)
+	if got := len(names(t, dir, fileName+".corrupt-*")); got != 1 || !strings.Contains(log.String(), "set aside") {
+		t.Errorf("%d files set aside, log %q", got, log)
+	}
+}
+
+// version1 makes a database as the first version of the schema had it.
+func version1(t *testing.T, dir string) {
+	t.Helper()
+	edit(t, dir, migrations[0], "PRAGMA user_version = 1", "INSERT INTO meta VALUES ('first')",
+		"INSERT INTO kind VALUES (7, 'acme/painter', 'hidden', 'succeeded', 'api', ''), (8, 'acme/painter', '', 'processing', 'api', '')",
+		fmt.Sprintf("INSERT INTO raw VALUES (3, x'%x'), (4, x'%x')", pack("p", full.Raw), pack("q", live.Raw)),
+		fmt.Sprintf("INSERT INTO prediction VALUES ('p', 7, %d, %d, %d, %d, 3), ('q', 8, %d, 0, 0, %d, 4)",
+			mergeCreated.UnixNano(), mergeCompleted.UnixNano(), done|mine, rankFull, mergeCreated.UnixNano(), rankLive),
+		"INSERT INTO output VALUES ('p', 'output.png', 5, 'image/png', '', 0, 0, 1)",
+		fmt.Sprintf("INSERT INTO document VALUES ('account', x'%x', 1)", pack("account", []byte("somebody"))),
+		fmt.Sprintf("INSERT INTO run VALUES ('r', 'acme/painter', '', '', x'%x', 1, '', 'intent', '')", pack("r", []byte("{}"))),
+		"INSERT INTO news VALUES (1, 'p')")
+}
+
+func TestMigration(t *testing.T) {
+	dir := t.TempDir()
+	version1(t, dir)
+	for range 2 {
+		c, log := openLogged(t, dir)
+		if log.String() != "" {
+			t.Errorf("log %q, want none", log)
+		}
+		want := full.Prediction
+		want.Mine = true
+		if got, _ := c.Prediction("p"); got != want {
+			t.Errorf("prediction %+v, want %+v", got, want)
+		}
+		wantRaw(t, c, "p", "full")
+		wantRaw(t, c, "q", "live")
+		if got, err := c.Outputs(t.Context(), "p"); err != nil || got["output.png"] != (Output{Size: 5, Type: "image/png", Spooled: true}) {
+			t.Errorf("outputs %+v, %v", got, err)
+		}
+		if b, changed, err := c.Doc(t.Context(), "account"); err != nil || string(b) != "somebody" || changed.UnixNano() != 1 {
+			t.Errorf("document %q, %s, %v", b, changed, err)
+		}
+		if got, err := c.Run(t.Context(), "r"); err != nil || got.State != "intent" || string(got.Input) != "{}" {
+			t.Errorf("run %+v, %v", got, err)
+		}
+		// what only the new version can hold
+		q := expired
+		q.ID = "q"
+		put(t, c, q)
+		if b, err := c.Expired(t.Context(), "q"); err != nil || string(b) != "expired" {
+			t.Errorf("expired copy %q, %v", b, err)
+		}
+		var version int
+		if err := c.file.bulk.row(t.Context(), "PRAGMA user_version", nil, &version); err != nil || version != len(migrations) {
+			t.Errorf("version %d, %v; want %d", version, err, len(migrations))
+		}
+		shut(t, c)
+	}
+}
+
+// TestReplacedFile takes the file away under an open catalog, as a person might,
+// or another process that found it damaged.
+func TestReplacedFile(t *testing.T) {
+	dir := t.TempDir()
+	other := t.TempDir()
+	c := open(t, other)
+	put(t, c, Record{Prediction: Prediction{ID: "other"}, Raw: []byte("other")})
+	shut(t, c)
+
+	c, log := openLogged(t, dir)
+	put(t, c, full)
+	if err := os.Rename(dir, dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, Record{Prediction: Prediction{ID: "q"}, Raw: []byte("object of q")})
+	if got, _ := c.Refresh(t.Context()); !slices.Equal(got, []string{"p"}) || c.Len() != 1 {
+		t.Errorf("%d predictions, changed %v; want what the new file has, and p gone", c.Len(), got)
+	}
+	_, err := c.Raw(t.Context(), "p")
+	wantMissing(t, "object of the file that is gone", err)
+	wantRaw(t, c, "q", "object of q")
+
+	for _, suffix := range []string{"", "-wal", "-shm"} { // as replace does
+		if err := os.Rename(filepath.Join(dir, fileName+suffix), filepath.Join(dir, fileName+".corrupt-x"+suffix)); err != nil && suffix == "" {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(filepath.Join(other, fileName), filepath.Join(dir, fileName)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Refresh(t.Context()); err != nil || !slices.Equal(got, []string{"other", "q"}) {
+		t.Errorf("refresh after the exchange: %v, %v", got, err)
+	}
+	wantRaw(t, c, "other", "other")
+	put(t, c, full)
+	if got := strings.Count(log.String(), "was replaced"); got != 2 {
+		t.Errorf("%d warnings, want 2: %s", got, log)
+	}
+	shut(t, c)
+	c = open(t, dir)
+	defer shut(t, c)
+	wantRaw(t, c, "p", "full")
+	wantRaw(t, c, "other", "other")
+}
+
+func TestOpenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, t.TempDir(), Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("opened with an ended context: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	dir := t.TempDir()
+	c := &Catalog{path: filepath.Join(dir, fileName)}
+	unlock, err := c.lockFolder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := Open(ctx, dir, Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("opened while another process does: %v", err)
+	}
+}
+
+func TestFolderThatCannotBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Open(t.Context(), filepath.Join(file, "dir"), Options{}); err == nil {
+		shut(t, c)
+		t.Error("opened in a folder that cannot be made")
+	}
+}
