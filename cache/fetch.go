@@ -190,6 +190,9 @@ func (f *fetch) run(ctx context.Context) {
 		if tries++; tries > c.opt.Retries {
 			break
 		}
+		if !f.still() {
+			break
+		}
 		c.count.retries.Add(1)
 		c.log.Debug("fetch goes on after a fault", "key", o.id.key, "offset", f.mark.Load(), "try", tries, "error", err)
 		if !sleep(ctx, max(backoff(tries), min(retryAfter(err), time.Minute))) {
@@ -223,6 +226,13 @@ func (f *fetch) run(ctx context.Context) {
 	o.pumpLocked()
 	o.mu.Unlock()
 	c.retire(o)
+}
+
+// still tells whether anybody wants the rest.
+func (f *fetch) still() bool {
+	f.o.mu.Lock()
+	defer f.o.mu.Unlock()
+	return len(f.waiters) > 0 || f.o.wantedLocked(f.mark.Load(), f.end)
 }
 
 // backoff is the pause before the given try: a quarter second, doubled each time, half of it by chance.
@@ -291,6 +301,7 @@ func cause(ctx context.Context, err error) error {
 
 // allocate takes memory for ch. A chunk that somebody waits for does not wait for others to leave.
 func (f *fetch) allocate(ctx context.Context, ch *chunk) error {
+	f.o.pace(ctx)
 	urgent := func() bool { return f.most.Load() > ch.lo }
 	if err := f.o.c.budget.take(ctx, ch.hi-ch.lo, urgent, f.kick); err != nil {
 		return err

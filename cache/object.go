@@ -23,6 +23,7 @@ type object struct {
 	store   store
 	must    int  // fills: chunks are stored however long the queue is
 	gone    bool // no longer in Cache.objects
+	pacing  pacing
 }
 
 // view is a run of bytes that can be had without waiting: in memory, or on the disk.

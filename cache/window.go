@@ -14,6 +14,7 @@ const (
 	rampLater = 1 << 20         // the same, from elsewhere, where players and archives jump about
 	midWidth  = 32 << 20        // the first wide window of a stream that began elsewhere
 	minPart   = 1 << 20         // of a request ahead of need
+	widePart  = 2 << 20         // the same with a wide window and memory to spare
 	maxPart   = 8 << 20         // at 50 MB/s and 40 ms to the first byte the wait is a fifth of it
 	lastPart  = 12 << 20        // where one round of such parts finishes the file
 	farSeeks  = 3               // in a row without much read in between: random
@@ -198,7 +199,7 @@ func (w *window) widen(s *stream, width int64) {
 	if left <= w.conns*lastPart {
 		rounds = 1
 	}
-	s.part = max(up(left/max(w.conns*rounds, 1), chunkSize), minPart)
+	s.part = max(up(left/max(w.conns*rounds, 1), chunkSize), widePart)
 }
 
 // next gives the next bytes to ask for ahead of s, if any, and notes them as asked for. The window is limited to most

@@ -76,6 +76,55 @@ func (w *writer) wait(ctx context.Context) error {
 	}
 }
 
+// behind tells whether the queue is full.
+func (w *writer) behind() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes >= w.limit && !w.ended
+}
+
+// pacing is how long the fetches of one object have waited for the disk; guarded by object.mu.
+type pacing struct {
+	began time.Time     // the first fetch
+	spent time.Duration // waiting
+	since time.Time     // when those that wait now began to
+	count int           // of them
+}
+
+// pace lets a fetch wait for the disk to catch up, so that what is read in one go is stored whole where disk and network are
+// about as fast. But never for more than a quarter of the time that the reading takes: a slow disk stores less, and the
+// network sets the pace.
+func (o *object) pace(ctx context.Context) {
+	w := o.c.writer
+	if w == nil {
+		return
+	}
+	behind := w.behind()
+	o.mu.Lock()
+	now := time.Now()
+	p := &o.pacing
+	if p.began.IsZero() {
+		p.began = now
+	}
+	left := min(now.Sub(p.began)/4-p.spent, time.Second)
+	if !behind || left <= 0 || !o.store.storesLocked() {
+		o.mu.Unlock()
+		return
+	}
+	if p.count++; p.count == 1 {
+		p.since = now
+	}
+	o.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, left)
+	w.wait(ctx)
+	cancel()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p.count--; p.count == 0 {
+		p.spent += time.Since(p.since)
+	}
+}
+
 // drain returns when all that is queued now is written, or was refused.
 func (w *writer) drain(ctx context.Context) error {
 	j := job{done: make(chan struct{})}
@@ -171,80 +220,4 @@ func (w *writer) queued() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.bytes
-}
-
-// flushDelay is how long a sidecar may lag behind its data: a crash loses no more than was fetched meanwhile.
-const flushDelay = 2 * time.Second
-
-// flusher brings sidecars up to date in the background, since a sync of the disk may take long.
-type flusher struct {
-	wake chan struct{}
-	stop chan struct{}
-	done chan struct{}
-
-	mu    sync.Mutex // guards what follows
-	dirty map[*object]struct{}
-}
-
-func newFlusher() *flusher {
-	return &flusher{
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), dirty: map[*object]struct{}{},
-	}
-}
-
-// add notes that the sidecar of o is to be written.
-func (f *flusher) add(o *object) {
-	f.mu.Lock()
-	f.dirty[o] = struct{}{}
-	f.mu.Unlock()
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (f *flusher) run() {
-	defer close(f.done)
-	for stopping := false; !stopping; {
-		select {
-		case <-f.wake:
-			t := time.NewTimer(flushDelay)
-			select {
-			case <-t.C:
-			case <-f.stop:
-				stopping = true
-			}
-			t.Stop()
-		case <-f.stop:
-			stopping = true
-		}
-		f.round()
-	}
-}
-
-// round saves all that is dirty now.
-func (f *flusher) round() {
-	f.mu.Lock()
-	dirty := f.dirty
-	f.dirty = map[*object]struct{}{}
-	f.mu.Unlock()
-	for o := range dirty {
-		if err := o.save(); err != nil {
-			o.c.log.Debug("stored object is not saved", "key", o.id.key, "error", err)
-			o.mu.Lock()
-			again := o.store.dirty
-			o.mu.Unlock()
-			if again {
-				f.add(o)
-				continue
-			}
-		}
-		o.c.retire(o)
-	}
-}
-
-// end saves what is dirty and waits.
-func (f *flusher) end() {
-	close(f.stop)
-	<-f.done
 }

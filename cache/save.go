@@ -1,0 +1,125 @@
+package cache
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// save brings the sidecar up to date: the bytes first, then what is said of them. Whole files are checked before they are
+// called complete.
+func (o *object) save() error {
+	s := &o.store
+	s.flush.Lock()
+	defer s.flush.Unlock()
+	o.mu.Lock()
+	if !s.dirty || s.file == nil || s.readonly {
+		s.dirty = false
+		o.mu.Unlock()
+		return nil
+	}
+	s.dirty, s.flushing = false, true
+	file := s.file
+	whole := s.count == int64(len(s.sums)) && !s.complete
+	etag := o.src.ETag()
+	o.mu.Unlock()
+
+	err := unix.Fdatasync(int(file.Fd()))
+	if err != nil {
+		err = fmt.Errorf("sync stored chunks: %w", err)
+	}
+	if err == nil && whole {
+		err = o.checkWhole(file, etag)
+	}
+
+	o.mu.Lock()
+	if err != nil || s.file != file {
+		s.flushing = false
+		switch {
+		case errors.Is(err, errMismatch):
+			// It was fetched like this, so it would be stored like this again.
+			o.c.count.badFiles.Add(1)
+			o.c.log.Warn("file does not match its MD5 and is not stored", "key", o.id.key)
+			s.refused = errMismatch
+			o.discardLocked()
+			o.mu.Unlock()
+			o.c.tier.forget(o.id)
+		case err != nil:
+			s.dirty = s.file != nil && !s.d.off.Load()
+			o.mu.Unlock()
+			s.d.fault(err)
+		default:
+			o.mu.Unlock()
+		}
+		return err
+	}
+	complete := whole && s.count == int64(len(s.sums))
+	if s.unsure != nil && s.unsure.count() == 0 {
+		s.unsure, s.epoch = nil, s.d.epoch
+	}
+	side := &sidecar{
+		key: o.id.key, etag: etag, size: o.id.size, epoch: s.epoch,
+		complete: complete, have: s.have.clone(), sums: append([]uint32(nil), s.sums...),
+	}
+	o.mu.Unlock()
+
+	if err = replace(s.name+".meta", side.encode()); err != nil {
+		err = fmt.Errorf("write sidecar: %w", err)
+		s.d.fault(err)
+	}
+	if err == nil && complete {
+		err = errors.Join(file.Chmod(0o400), syncDir(filepath.Dir(s.name)))
+		flock(file, unix.LOCK_SH|unix.LOCK_NB) // for the sake of other processes; ours remain right without
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.flushing = false
+	if err == nil && complete && s.file == file && s.count == int64(len(s.sums)) {
+		o.completeLocked()
+	}
+	return err
+}
+
+// checkWhole checks a file all of whose chunks are there: each that an older epoch left, and the MD5 if there is one.
+func (o *object) checkWhole(file *os.File, etag string) error {
+	for i := range chunksOf(o.id.size) {
+		o.mu.Lock()
+		unsure := o.store.unsureLocked(i)
+		o.mu.Unlock()
+		if unsure && !o.check(i) {
+			return nil // not whole any more
+		}
+	}
+	want, ok := md5Of(etag)
+	if !ok {
+		return nil
+	}
+	h := md5.New()
+	if _, err := io.CopyBuffer(onlyWriter{h}, io.NewSectionReader(file, 0, o.id.size), make([]byte, chunkSize)); err != nil {
+		return fmt.Errorf("read stored file: %w", err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != want {
+		return errMismatch
+	}
+	return nil
+}
+
+// onlyWriter hides other methods, so that io.CopyBuffer uses the buffer it was given.
+type onlyWriter struct{ io.Writer }
+
+// md5Of gives the MD5 that an ETag holds, if it is one.
+func md5Of(etag string) (string, bool) {
+	e := strings.ToLower(strings.Trim(etag, `"`))
+	if len(e) != 32 {
+		return "", false
+	}
+	_, err := hex.DecodeString(e)
+	return e, err == nil
+}
