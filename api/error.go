@@ -107,7 +107,7 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("%s: cannot reach the API at %s: %s (check the network, the base URL and any proxy; replicatefs doctor tells more)",
+	return fmt.Sprintf("%s: cannot reach the API at %s: %s (check the network, the base URL and any proxy)",
 		e.Op, e.Host, e.Cause)
 }
 
