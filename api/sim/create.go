@@ -19,11 +19,12 @@ type order struct {
 	version    string
 	deployment string
 	input      json.RawMessage
+	files      inputs
 	webhook    string
 	events     []string
 	after      time.Duration // Cancel-After; 0 is none
 	wait       time.Duration // Prefer: wait; 0 is none
-	dest       string        // of a training
+	dest       *model        // of a training; nil makes a prediction
 }
 
 func createByVersion(c *call) (*reply, *problem) {
@@ -170,6 +171,7 @@ func (c *call) create(o *order, in map[string]json.RawMessage) (*reply, *problem
 		return nil, p
 	}
 	s := c.s
+	o.files = s.inputs(o.model.fields, o.input)
 	p, first, bad := s.begin(o)
 	if bad != nil {
 		return nil, bad
@@ -193,34 +195,46 @@ func (c *call) create(o *order, in map[string]json.RawMessage) (*reply, *problem
 	return &reply{status: status, v: s.shape(&now, p.stream, c.bases, false)}, nil
 }
 
-// begin enters a run into the account. It answers also what it looked like at
-// that moment.
+// begin buys a run. It answers also what it looked like at that moment.
 func (s *Sim) begin(o *order) (*prediction, Prediction, *problem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broke {
 		return nil, Prediction{}, errNoCredit
 	}
-	now := s.now()
-	s.seq++
-	s.creates++
-	p := &prediction{ref: ref{kind: kindLive, n: s.seq}, Prediction: Prediction{
-		Model: o.model.fullName(), Version: o.version, Deployment: o.deployment,
-		Source: "api", Status: Starting, Input: o.input, CreatedAt: now,
-		Webhook: o.webhook, WebhookEvents: o.events, Streams: o.model.streams,
-	}}
-	p.ID = s.predictionID(p.ref)
-	if o.after > 0 {
-		p.Deadline = now.Add(o.after)
+	if o.dest == nil {
+		s.creates++
 	}
-	c := s.script(o.model, p.ID, o.input, now)
-	if !o.model.literal {
-		c.speed(s.opt.Speed)
-	}
-	p.script = &c
-	s.keepLocked(p)
+	p := s.enterLocked(o, s.now())
 	s.wakeLocked()
 	return p, p.Prediction, nil
+}
+
+// enterLocked enters a run that was created at some time into the account.
+func (s *Sim) enterLocked(o *order, at time.Time) *prediction {
+	s.seq++
+	p := &prediction{ref: ref{kind: kindLive, n: s.seq}, Prediction: Prediction{
+		Model: o.model.fullName(), Version: o.version, Deployment: o.deployment,
+		Source: "api", Status: Starting, Input: o.input, CreatedAt: at,
+		Webhook: o.webhook, WebhookEvents: o.events, Streams: o.model.streams && o.dest == nil,
+	}}
+	if o.dest != nil {
+		p.Training, p.dest, p.ref.kind = true, o.dest, kindTraining
+	}
+	p.ID = s.predictionID(p.ref)
+	if o.after > 0 {
+		p.Deadline = at.Add(o.after)
+	}
+	if o.dest != nil {
+		p.script = trainingScript(s.job(o.model.train, p.ID, o.input, o.files, at), o.dest)
+	} else {
+		p.script = s.script(o.model, p.ID, o.input, o.files, at)
+	}
+	if !o.model.literal {
+		p.script.speed(s.opt.Speed)
+	}
+	s.keepLocked(p)
+	return p
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -14,8 +14,8 @@ func (s *Sim) examplePrediction(m *model) Prediction {
 		ID: s.predictionID(r), Model: m.fullName(), Version: m.latest(), Source: "web",
 		CreatedAt: at,
 	}
-	p.Input, _ = json.Marshal(m.defaults(m.example))
-	c := s.script(m, p.ID, p.Input, at)
+	p.Input, _ = json.Marshal(defaults(m.fields, m.example))
+	c := s.script(m, p.ID, p.Input, s.inputs(m.fields, p.Input), at)
 	begin := at.Add(c.boot)
 	p.StartedAt, p.CompletedAt, p.Status, p.Metrics = begin, begin.Add(c.run), c.end, c.metrics
 	if c.err != "" {

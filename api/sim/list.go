@@ -83,7 +83,7 @@ func (c *call) listPage(trainings bool) (*reply, *problem) {
 	for i := range entries {
 		is := &entries[i].is
 		if trainings {
-			out.Results[i] = c.s.trainingShape(is, c.bases)
+			out.Results[i] = c.s.trainingShape(is, c.bases, true)
 		} else {
 			out.Results[i] = c.s.shape(is, "", c.bases, true)
 		}

@@ -16,7 +16,8 @@ type model struct {
 	about       string
 	official    bool
 	private     bool
-	hardware    string
+	own         bool // made by the account
+	gone        bool // deleted
 	tags        []string
 	fields      []field
 	train       []field // inputs of its trainings; nil if it has none
@@ -47,7 +48,8 @@ type job struct {
 	s      *Sim
 	id     string         // of the prediction
 	input  map[string]any // with defaults
-	random *rand.Rand     // the same for the same input and prediction
+	files  inputs
+	random *rand.Rand // the same for the same input and prediction
 	now    time.Time
 }
 
@@ -83,9 +85,9 @@ func (m *model) latest() string {
 }
 
 // defaults is an input with the defaults of the fields that it lacks.
-func (m *model) defaults(in map[string]any) map[string]any {
-	out := make(map[string]any, len(in)+len(m.fields))
-	for _, f := range m.fields {
+func defaults(fields []field, in map[string]any) map[string]any {
+	out := make(map[string]any, len(in)+len(fields))
+	for _, f := range fields {
 		if f.def != nil {
 			out[f.name] = f.def
 		}
@@ -96,11 +98,15 @@ func (m *model) defaults(in map[string]any) map[string]any {
 	return out
 }
 
-// script has the model run on an input.
-func (s *Sim) script(m *model, id string, raw []byte, now time.Time) script {
+// script has the model run on an input, whose files are there already.
+func (s *Sim) script(m *model, id string, raw []byte, files inputs, now time.Time) *script {
+	c := m.run(s.job(m.fields, id, raw, files, now))
+	return &c
+}
+
+func (s *Sim) job(fields []field, id string, raw []byte, files inputs, now time.Time) *job {
 	in, _ := decode(raw).(map[string]any)
-	j := &job{s: s, id: id, input: m.defaults(in), now: now, random: random(s.number("run", id))}
-	return m.run(j)
+	return &job{s: s, id: id, input: defaults(fields, in), files: files, now: now, random: random(s.number("run", id))}
 }
 
 // catalog is all models there are. The models themselves do not change, but
@@ -187,6 +193,14 @@ func (c *catalog) resolve(v string) (*model, string) {
 	return m, id
 }
 
+// has tells whether a model has a version.
+func (c *catalog) has(m *model, version string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return m.version(version) != nil
+}
+
+// version is one of the model's versions; call with the catalog locked.
 func (m *model) version(id string) *version {
 	i := slices.IndexFunc(m.versions, func(v version) bool { return v.id == id })
 	if i < 0 {

@@ -67,7 +67,7 @@ func (m *model) shape(v *version) *versionShape {
 	return &versionShape{ID: v.id, Created: rowTime(v.created), Cog: v.cog, Schema: document(m.fields, m.out, m.train)}
 }
 
-// visible finds the model that the path names.
+// model finds the model that the path names.
 func (c *call) model() (*model, *problem) {
 	m := c.s.models.named(c.r.PathValue("owner") + "/" + c.r.PathValue("name"))
 	if m == nil {
@@ -77,13 +77,26 @@ func (c *call) model() (*model, *problem) {
 }
 
 func oneModel(c *call) (*reply, *problem) {
+	c.s.settleTrainings()
 	m, p := c.model()
 	if p != nil {
 		return nil, p
 	}
-	c.s.models.mu.Lock()
-	defer c.s.models.mu.Unlock()
-	return success(c.s.modelShape(m, c.bases))
+	return success(c.s.lockedShape(m, c.bases))
+}
+
+// lockedShape locks the catalog.
+func (s *Sim) lockedShape(m *model, b bases) *modelShape {
+	s.models.mu.Lock()
+	defer s.models.mu.Unlock()
+	return s.modelShape(m, b)
+}
+
+// public are the models that everybody sees.
+func (c *catalog) public() []*model {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.list), func(m *model) bool { return m.private || m.gone })
 }
 
 // listModels shows the public models, the one with the newest version first.
@@ -102,10 +115,10 @@ func listModels(c *call) (*reply, *problem) {
 		}
 		return m.versions[0].created
 	}
+	list := c.s.models.public()
 	cat := c.s.models
 	cat.mu.Lock()
 	defer cat.mu.Unlock()
-	list := slices.DeleteFunc(slices.Clone(cat.list), func(m *model) bool { return m.private })
 	slices.SortStableFunc(list, func(a, b *model) int {
 		if dir == "asc" {
 			a, b = b, a
@@ -138,6 +151,7 @@ func (c *call) paged(n, size int, item func(int) any) (*reply, *problem) {
 
 // listVersions is empty for official models: they hide theirs.
 func listVersions(c *call) (*reply, *problem) {
+	c.s.settleTrainings()
 	m, p := c.model()
 	if p != nil {
 		return nil, p
@@ -152,6 +166,7 @@ func listVersions(c *call) (*reply, *problem) {
 }
 
 func oneVersion(c *call) (*reply, *problem) {
+	c.s.settleTrainings()
 	m, p := c.model()
 	if p != nil {
 		return nil, p

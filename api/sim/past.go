@@ -64,12 +64,12 @@ func (s *Sim) pastRow(n uint64) (Prediction, bool) {
 	}
 	in := m.sample(r)
 	if p.Source == "web" {
-		in = m.defaults(in) // the form on the website sends every field
+		in = defaults(m.fields, in) // the form on the website sends every field
 	}
 	p.Input, _ = json.Marshal(in)
-	c := s.script(m, p.ID, p.Input, p.CreatedAt)
+	c := s.script(m, p.ID, p.Input, s.inputs(m.fields, p.Input), p.CreatedAt)
 	c.shorten(30 * time.Second)
-	s.pastEnd(&p, &c, r)
+	s.pastEnd(&p, c, r)
 	k := uint32(0)
 	each(p.Output, func(f *File) {
 		s.place(f, p.ID, ref{kindPast, n, k}, p.CompletedAt)
@@ -96,8 +96,18 @@ var pastMix = []struct {
 	model  string
 	weight int
 }{
-	{"black-forest-labs/flux-schnell", 50},
-	{"meta/meta-llama-3-8b-instruct", 16},
+	{"black-forest-labs/flux-schnell", 46},
+	{"meta/meta-llama-3-8b-instruct", 14},
+	{"black-forest-labs/flux-1.1-pro", 8},
+	{"stability-ai/sdxl", 8},
+	{"acme/upscaler", 6},
+	{"acme/gallery", 4},
+	{"acme/object", 4},
+	{"acme/captioner", 3},
+	{"acme/video", 3},
+	{"acme/slow", 2},
+	{"acme/embeddings", 1},
+	{"acme/broken", 1},
 }
 
 var pastWeight = func() (n int) {

@@ -77,6 +77,7 @@ type prediction struct {
 	step   int     // of the script, the next to come
 	files  uint32  // files given out so far
 	stream string  // id of its stream
+	dest   *model  // what a training trains
 	events []event // of its stream so far
 }
 
@@ -88,6 +89,7 @@ type script struct {
 	end     Status
 	err     string
 	metrics map[string]any
+	version *version // that a training makes
 }
 
 // step is something that happens at a time after the boot.
@@ -188,6 +190,11 @@ func (p *Prediction) apply(t step) {
 func (s *Sim) finishLocked(p *prediction, how Status, at time.Time) {
 	p.Status = how
 	p.CompletedAt = at
+	if c := p.script; c != nil && how == Succeeded && p.dest != nil {
+		v := *c.version
+		v.created = at
+		s.models.publish(p.dest, v)
+	}
 	p.script = nil
 	if how == Failed {
 		p.emit("error", p.Error, at)

@@ -19,11 +19,12 @@ type call struct {
 	header http.Header // of the answer
 }
 
-// reply is what a handler answers: v as JSON, or text, or nothing.
+// reply is what a handler answers: v as JSON, or text, or bytes, or nothing.
 type reply struct {
 	status int
 	v      any
 	text   string
+	data   []byte
 }
 
 // endpoint is a row of the API: what is asked and who answers. A handler
@@ -37,18 +38,42 @@ type endpoint struct {
 
 var endpoints = []endpoint{
 	{pattern: "GET /account", handle: account},
+	{pattern: "GET /collections", handle: listCollections},
+	{pattern: "GET /collections/{slug}", handle: oneCollection},
+	{pattern: "GET /deployments", handle: listDeployments},
+	{pattern: "POST /deployments", handle: createDeployment},
+	{pattern: "GET /deployments/{owner}/{name}", handle: oneDeployment},
+	{pattern: "PATCH /deployments/{owner}/{name}", handle: updateDeployment},
+	{pattern: "DELETE /deployments/{owner}/{name}", handle: deleteDeployment},
+	{pattern: "POST /deployments/{owner}/{name}/predictions", handle: createByDeployment, create: true},
+	{pattern: "GET /files", handle: listFiles},
+	{pattern: "POST /files", handle: createFile},
+	{pattern: "GET /files/{id}", handle: oneFile},
+	{pattern: "DELETE /files/{id}", handle: deleteFile},
+	{pattern: "GET /files/{id}/download", handle: downloadFile, open: true},
 	{pattern: "GET /hardware", handle: hardware},
 	{pattern: "GET /predictions", handle: listPredictions},
 	{pattern: "POST /predictions", handle: createByVersion, create: true},
 	{pattern: "GET /predictions/{id}", handle: onePrediction},
 	{pattern: "POST /predictions/{id}/cancel", handle: cancelPrediction},
 	{pattern: "GET /models", handle: listModels},
+	{pattern: "POST /models", handle: createModel},
+	{pattern: "QUERY /models", handle: queryModels},
 	{pattern: "GET /models/{owner}/{name}", handle: oneModel},
+	{pattern: "PATCH /models/{owner}/{name}", handle: updateModel},
+	{pattern: "DELETE /models/{owner}/{name}", handle: deleteModel},
 	{pattern: "POST /models/{owner}/{name}/predictions", handle: createByModel, create: true},
 	{pattern: "GET /models/{owner}/{name}/versions", handle: listVersions},
 	{pattern: "GET /models/{owner}/{name}/versions/{id}", handle: oneVersion},
+	{pattern: "DELETE /models/{owner}/{name}/versions/{id}", handle: deleteVersion},
+	{pattern: "POST /models/{owner}/{name}/versions/{id}/trainings", handle: createTraining, create: true},
 	{pattern: "GET /models/{owner}/{name}/readme", handle: modelReadme},
 	{pattern: "GET /models/{owner}/{name}/examples", handle: modelExamples},
+	{pattern: "GET /search", handle: searchAll},
+	{pattern: "GET /trainings", handle: listTrainings},
+	{pattern: "GET /trainings/{id}", handle: oneTraining},
+	{pattern: "POST /trainings/{id}/cancel", handle: cancelTraining},
+	{pattern: "GET /webhooks/default/secret", handle: webhookSecret},
 }
 
 // apiRoutes is the API. What is in no row, or in one with another method, is
@@ -100,6 +125,11 @@ func (s *Sim) answerAPI(w http.ResponseWriter, r *http.Request, e endpoint) {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(out.status)
 		io.WriteString(w, out.text)
+	case out.data != nil:
+		h.Set("Content-Type", "application/octet-stream")
+		h.Set("Content-Length", fmt.Sprint(len(out.data)))
+		w.WriteHeader(out.status)
+		w.Write(out.data)
 	default:
 		w.WriteHeader(out.status)
 	}

@@ -178,6 +178,9 @@ func New(o Options) *Sim {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.WebhookClient == nil {
+		o.WebhookClient = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -198,6 +201,9 @@ func New(o Options) *Sim {
 	s.limiter.init(o.Limits, s.now())
 	s.journal.size = o.LogSize
 	s.models = newCatalog(s)
+	if o.Past > 0 {
+		s.furnish()
+	}
 	s.api = s.apiRoutes()
 	return s
 }
