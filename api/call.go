@@ -69,6 +69,8 @@ func (c *Client) do(ctx context.Context, k call) error {
 			renewed = true // a refused request had no effect, so this is safe for creates too
 			continue
 		}
+		var u *unreadable
+		long := errors.As(err, &u) && u.long
 		var pause time.Duration
 		switch {
 		case answered && e.Status == http.StatusTooManyRequests:
@@ -85,7 +87,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 			return err // refused, or sent elsewhere: nothing happened (303 would be a result)
 		case k.once && sent:
 			return &ambiguous{err}
-		case answered && !e.Temporary(), n >= tries, k.again != nil && !k.again():
+		case answered && !e.Temporary(), long, n >= tries, k.again != nil && !k.again():
 			return err
 		default:
 			pause = c.retry.backoff(n)
@@ -220,14 +222,14 @@ func (c *Client) check(ctx context.Context, k call, resp *http.Response) error {
 	case err != nil:
 		return c.unreachable(ctx, k.op, err)
 	case n > limit:
-		return &unreadable{k.op, fmt.Sprintf("longer than %d MiB", limit>>20)}
+		return &unreadable{op: k.op, cause: fmt.Sprintf("longer than %d MiB", limit>>20), long: true}
 	}
 	if err := k.into(buf.Bytes()); err != nil {
 		why := err.Error()
 		if looksHTML(resp.Header, buf.Bytes()) {
 			why = "it is a web page, not JSON"
 		}
-		return &unreadable{k.op, c.auth.scrub(why)}
+		return &unreadable{op: k.op, cause: c.auth.scrub(why)}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,30 +39,32 @@ func loopbackServer(t *testing.T, http2 bool, h http.HandlerFunc) *Client {
 
 // Compressed answers are fine; their limit is that of what comes out.
 func TestGzip(t *testing.T) {
+	member := func(s string) []byte { // gzip members may follow each other
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, s)
+		z.Close()
+		return b.Bytes()
+	}
+	start, end, much := member(`{"id":"abc","status":"starting","logs":"`), member(`"}`), member(strings.Repeat("x", 1<<20))
 	c := loopbackServer(t, false, func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			t.Error("compression is not asked for")
 		}
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		io.WriteString(z, `{"id":"abc","status":"starting","logs":"`)
+		w.Write(start)
 		if strings.HasSuffix(r.URL.Path, "/bomb") {
-			zeros := make([]byte, 1<<20)
-			for i := range zeros {
-				zeros[i] = 'x'
-			}
-			for range 100 {
-				z.Write(zeros)
+			for range MaxObject>>20 + 1 {
+				w.Write(much)
 			}
 		}
-		io.WriteString(z, `"}`)
-		z.Close()
+		w.Write(end)
 	})
 	if p, err := c.Prediction(t.Context(), "abc"); err != nil || p.ID != "abc" {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if _, err := c.Prediction(t.Context(), "bomb"); !errors.Is(err, ErrUnreadable) {
-		t.Errorf("a small body of a hundred megabytes: %v, want it refused", err)
+		t.Errorf("a small body of many megabytes: %v, want it refused", err)
 	}
 }
 

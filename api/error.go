@@ -124,6 +124,7 @@ func (e *UnreachableError) Timeout() bool { return e.slow }
 type unreadable struct {
 	op    string
 	cause string
+	long  bool // over our limit, and it would be again
 }
 
 func (e *unreadable) Error() string {
@@ -131,7 +132,7 @@ func (e *unreadable) Error() string {
 }
 
 func (e *unreadable) Is(target error) bool { return target == ErrUnreadable }
-func (e *unreadable) Temporary() bool      { return true }
+func (e *unreadable) Temporary() bool      { return !e.long }
 
 // ambiguous joins ErrAmbiguous to what is known.
 type ambiguous struct{ cause error }

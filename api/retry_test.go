@@ -219,7 +219,9 @@ func TestContextEndsCall(t *testing.T) {
 }
 
 func TestAnswerBounded(t *testing.T) {
+	asked := 0
 	n := newNetwork(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"id":"abc","logs":"`)
 		chunk := []byte(strings.Repeat("x", 1<<20))
@@ -230,9 +232,9 @@ func TestAnswerBounded(t *testing.T) {
 		}
 		io.WriteString(w, `"}`)
 	})
-	_, err := n.client(Options{Retry: Retry{Tries: 1}}).Prediction(t.Context(), "abc")
-	if !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "64 MiB") {
-		t.Errorf("an answer over the limit: %v", err)
+	_, err := n.client(Options{}).Prediction(t.Context(), "abc")
+	if !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "64 MiB") || asked != 1 {
+		t.Errorf("an answer over the limit: %v, asked for %d times, want once", err, asked)
 	}
 }
 

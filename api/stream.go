@@ -99,7 +99,7 @@ func (c *Client) openStream(ctx context.Context, address, lastID string) (io.Rea
 		return fail(parseError(op, resp.Header, s, body))
 	}
 	if t := resp.Header.Get("Content-Type"); !strings.HasPrefix(t, "text/event-stream") || resp.Header.Get("Content-Encoding") != "" {
-		return fail(&unreadable{op, fmt.Sprintf("it is %q, not an event stream", clip(t, 60))})
+		return fail(&unreadable{op: op, cause: fmt.Sprintf("it is %q, not an event stream", clip(t, 60))})
 	}
 	return resp.Body, nil
 }
@@ -121,7 +121,7 @@ func (c *Client) streamError(ctx context.Context, err error) error {
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w", op, io.ErrUnexpectedEOF)
 	case errors.Is(err, errLongEvent):
-		return &unreadable{op, err.Error()}
+		return &unreadable{op: op, cause: err.Error(), long: true}
 	}
 	return c.unreachable(ctx, op, err)
 }
