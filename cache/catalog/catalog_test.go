@@ -1,15 +1,12 @@
 package catalog
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	iofs "io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -105,7 +102,7 @@ func rowsOf(recs []Record) []Prediction {
 }
 
 func TestPersistence(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "b")
+	dir := filepath.Join(t.TempDir(), "a?mode=ro", "50% #é b") // no name breaks the address of the file
 	recs := sample(1, 1000)
 	c := open(t, dir)
 	for page := range slices.Chunk(recs, 100) {
@@ -267,184 +264,6 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestDocuments(t *testing.T) {
-	now := sampleStart
-	dir := t.TempDir()
-	c, err := Open(t.Context(), dir, Options{Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _, err = c.Doc(t.Context(), "account")
-	wantMissing(t, "unknown document", err)
-	for _, step := range []struct {
-		body   string
-		change bool
-	}{{"one", true}, {"one", false}, {"two", true}, {"", true}, {"", false}, {"one", true}} {
-		before := now
-		now = now.Add(time.Hour)
-		want := now
-		if !step.change {
-			_, want, _ = c.Doc(t.Context(), "account")
-			if !want.Before(before.Add(1)) {
-				t.Fatalf("document changed at %s, not before %s", want, before)
-			}
-		}
-		changed, err := c.PutDoc(t.Context(), "account", []byte(step.body))
-		if err != nil || changed != want {
-			t.Errorf("put %q: changed %s, %v; want %s", step.body, changed, err, want)
-		}
-		shut(t, c)
-		if c, err = Open(t.Context(), dir, Options{Now: func() time.Time { return now }}); err != nil {
-			t.Fatal(err)
-		}
-		b, changed, err := c.Doc(t.Context(), "account")
-		if err != nil || string(b) != step.body || changed != want {
-			t.Errorf("read %q, changed %s, %v; want %q, %s", b, changed, err, step.body, want)
-		}
-	}
-	for range 2 {
-		if err := c.DeleteDoc(t.Context(), "account"); err != nil {
-			t.Error(err)
-		}
-	}
-	_, _, err = c.Doc(t.Context(), "account")
-	wantMissing(t, "deleted document", err)
-	shut(t, c)
-}
-
-func TestRuns(t *testing.T) {
-	dir := t.TempDir()
-	c := open(t, dir)
-	_, err := c.Run(t.Context(), "b")
-	wantMissing(t, "unknown run", err)
-	b := Run{ID: "b", Model: "acme/painter", Input: []byte(`{"prompt":"a lighthouse"}`), Started: sampleStart, State: "intent"}
-	a := Run{ID: "a", Model: "acme/painter", Version: "hidden", Deployment: "acme/fast", Input: []byte("{}"),
-		Started: sampleStart.Add(1), Prediction: "p", State: "sent", Note: "for people"}
-	for _, r := range []Run{a, b} {
-		if err := c.PutRun(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.Prediction, b.State = "q", "sent"
-	if err := c.PutRun(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.PutRun(t.Context(), Run{}); err == nil {
-		t.Error("a run without an id was accepted")
-	}
-	shut(t, c)
-	c = open(t, dir)
-	defer shut(t, c)
-	if got, err := c.Runs(t.Context()); err != nil || !reflect.DeepEqual(got, []Run{b, a}) {
-		t.Errorf("runs %+v, %v; want %+v", got, err, []Run{b, a})
-	}
-	if got, err := c.Run(t.Context(), "a"); err != nil || !reflect.DeepEqual(got, a) {
-		t.Errorf("run %+v, %v; want %+v", got, err, a)
-	}
-	for range 2 {
-		if err := c.DeleteRun(t.Context(), "a"); err != nil {
-			t.Error(err)
-		}
-	}
-	if got, err := c.Runs(t.Context()); err != nil || !reflect.DeepEqual(got, []Run{b}) {
-		t.Errorf("runs %+v, %v; want %+v", got, err, []Run{b})
-	}
-}
-
-// TestRunsAreSynced asks SQLite itself what a commit of a run waits for.
-func TestRunsAreSynced(t *testing.T) {
-	c := open(t, t.TempDir())
-	defer shut(t, c)
-	for _, test := range []struct {
-		name string
-		s    *session
-		want int
-	}{{"bulk", c.file.bulk, 1}, {"safe", c.file.safe, 2}} {
-		var got int
-		var mode string
-		if err := test.s.row(t.Context(), "PRAGMA synchronous", nil, &got); err != nil || got != test.want {
-			t.Errorf("%s: synchronous is %d, %v; want %d", test.name, got, err, test.want)
-		}
-		if err := test.s.row(t.Context(), "PRAGMA journal_mode", nil, &mode); err != nil || mode != "wal" {
-			t.Errorf("%s: journal mode is %s, %v; want wal", test.name, mode, err)
-		}
-	}
-}
-
-func TestOutputs(t *testing.T) {
-	dir := t.TempDir()
-	c := open(t, dir)
-	if got, err := c.Outputs(t.Context(), "p"); err != nil || got == nil || len(got) != 0 {
-		t.Errorf("outputs of an unknown prediction: %v, %v; want an empty map", got, err)
-	}
-	zero := Output{Size: 7, Type: "image/webp", ETag: `"0cc1"`, Modified: sampleStart.In(time.FixedZone("", 3600))}
-	one := Output{Size: 0, Gone: true}
-	if err := c.PutOutputs(t.Context(), "p", map[string]Output{"output-0.webp": zero}); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.PutOutputs(t.Context(), "p", map[string]Output{"output-1.webp": one}); err != nil {
-		t.Fatal(err)
-	}
-	zero.Modified = sampleStart
-	want := map[string]Output{"output-0.webp": zero, "output-1.webp": one}
-	for range 2 {
-		got, err := c.Outputs(t.Context(), "p")
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("outputs %+v, %v; want %+v", got, err, want)
-		}
-		clear(got) // is the caller's
-		if got, _ := c.Outputs(t.Context(), "p"); !reflect.DeepEqual(got, want) {
-			t.Errorf("outputs from memory %+v, want %+v", got, want)
-		}
-		shut(t, c)
-		c = open(t, dir)
-	}
-	zero.Spooled = true
-	want["output-0.webp"] = zero
-	if err := c.PutOutputs(t.Context(), "p", want); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := c.Outputs(t.Context(), "p"); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("outputs %+v, %v; want %+v", got, err, want)
-	}
-	shut(t, c)
-}
-
-func TestOutputCache(t *testing.T) {
-	c := newOutputCache(2)
-	known := func(id string) map[string]Output { return map[string]Output{id: {Size: 1}} }
-	keep := func(id string) {
-		_, ticket, _ := c.look(id)
-		c.keep(id, known(id), ticket)
-	}
-	holds := func() (ids string) {
-		for e := c.order.Front(); e != nil; e = e.Next() {
-			ids += e.Value.(*outputEntry).id
-		}
-		if len(ids) != len(c.byID) {
-			t.Errorf("%d in the map, %d in the order", len(c.byID), len(ids))
-		}
-		return ids
-	}
-	keep("a")
-	keep("b")
-	c.look("a")
-	keep("c")
-	if got, want := holds(), "ca"; got != want {
-		t.Errorf("holds %s, want %s", got, want)
-	}
-	_, ticket, _ := c.look("b")
-	c.drop("b") // a write in between
-	c.keep("b", known("b"), ticket)
-	if got, want := holds(), "ca"; got != want {
-		t.Errorf("holds %s, want %s: read before a write", got, want)
-	}
-	c.dropAll()
-	if got := holds(); got != "" {
-		t.Errorf("holds %s, want nothing", got)
-	}
-}
-
 func TestModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "catalog")
 	c := open(t, dir)
@@ -465,117 +284,6 @@ func TestModes(t *testing.T) {
 	shut(t, open(t, dir))
 	if info, err := os.Stat(filepath.Join(dir, "catalog.db")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v; want it narrowed to 600", info.Mode(), err)
-	}
-}
-
-// TestReadersDoNotWait reads while another process is in the middle of a write.
-func TestReadersDoNotWait(t *testing.T) {
-	dir := t.TempDir()
-	c := open(t, dir)
-	defer shut(t, c)
-	put(t, c, full)
-	if _, err := c.PutDoc(t.Context(), "account", []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", source(filepath.Join(dir, fileName), "NORMAL", true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	for _, q := range []string{"BEGIN IMMEDIATE", "DELETE FROM raw", "DELETE FROM document", "DELETE FROM prediction"} {
-		if _, err := db.Exec(q); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// and while a write of our own waits for that
-	ctx, cancel := context.WithCancel(t.Context())
-	wrote := make(chan error)
-	go func() {
-		_, err := c.Put(ctx, with2(live, "waits"), Record{Prediction: Prediction{ID: "q"}})
-		wrote <- err
-	}()
-	wantRaw(t, c, "p", "full")
-	if _, _, err := c.Doc(t.Context(), "account"); err != nil {
-		t.Error(err)
-	}
-	if _, err := c.Outputs(t.Context(), "p"); err != nil {
-		t.Error(err)
-	}
-	if _, err := c.Runs(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if got := c.All(); len(got) != 1 {
-		t.Errorf("%d predictions, want 1", len(got))
-	}
-	cancel()
-	if err := <-wrote; !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled write: %v, want it cancelled", err)
-	}
-	if _, err := db.Exec("ROLLBACK"); err != nil {
-		t.Fatal(err)
-	}
-	put(t, c, Record{Prediction: Prediction{ID: "q"}})
-	if got := c.Len(); got != 2 {
-		t.Errorf("%d predictions, want 2", got)
-	}
-}
-
-func TestConcurrency(t *testing.T) {
-	c := open(t, t.TempDir())
-	defer shut(t, c)
-	recs := sample(3, 400)
-	var writers, readers sync.WaitGroup
-	stop := make(chan struct{})
-	for w := range 4 {
-		writers.Go(func() {
-			for i := range 10 {
-				page := recs[(w*5+i)%20*20:][:20]
-				if _, err := c.Put(t.Context(), page...); err != nil {
-					t.Error(err)
-				}
-				if err := c.PutOutputs(t.Context(), page[0].ID, map[string]Output{fmt.Sprint(w, i): {Size: 1}}); err != nil {
-					t.Error(err)
-				}
-				if err := c.PutRun(t.Context(), Run{ID: fmt.Sprint(w, i)}); err != nil {
-					t.Error(err)
-				}
-				if _, err := c.Refresh(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for range 4 {
-		readers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				n := c.Len()
-				if got := len(c.All()); got < n {
-					t.Errorf("%d predictions after %d", got, n)
-				}
-				for p := range c.ByStatus("succeeded") {
-					if b, err := c.Raw(t.Context(), p.ID); err != nil || len(b) == 0 {
-						t.Errorf("object of %s: %d bytes, %v", p.ID, len(b), err)
-					}
-					if _, err := c.Outputs(t.Context(), p.ID); err != nil {
-						t.Error(err)
-					}
-					break
-				}
-				c.Models()
-			}
-		})
-	}
-	writers.Wait()
-	close(stop)
-	readers.Wait()
-	if got := c.All(); !slices.Equal(got, rowsOf(recs)) {
-		t.Errorf("%d predictions, not as they were put", len(got))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	iofs "io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -118,16 +119,19 @@ func newPool(ctx context.Context, source string) (*pool, error) {
 }
 
 // touch makes the file where it is missing, for its owner only: SQLite gives the
-// files that it puts beside it the same mode.
+// files that it puts beside it the same mode. One that is there is not opened,
+// since closing it again would end the locks that this process has on it.
 func touch(path string) (os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil && !errors.Is(err, iofs.ErrExist) {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err == nil && info.Mode().Perm() != 0o600 {
-		err = f.Chmod(0o600)
+		err = os.Chmod(path, 0o600)
 	}
 	return info, err
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A Record is a prediction as it arrived: the row and the API's object, which
@@ -92,6 +93,9 @@ func (t *transaction) put(ctx context.Context, rec Record, packed []byte) (bool,
 	}
 	if old != nil && m.row == *old && m.raw == keepRaw {
 		return false, nil
+	}
+	if old == nil {
+		m.row.id = strings.Clone(rec.ID) // it may be a piece of the whole object
 	}
 	if packed == nil && m.raw != keepRaw {
 		packed = pack(rec.ID, rec.Raw)

@@ -2,11 +2,9 @@ package catalog
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"flag"
-	"fmt"
 	iofs "io/fs"
 	"math/rand/v2"
 	"os"
@@ -14,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 var damages = flag.Int("damages", 20, "files that TestRandomDamage tries")
@@ -368,134 +365,5 @@ func TestForeignDatabase(t *testing.T) {
 	put(t, c, full)
 	if got := len(names(t, dir, fileName+".corrupt-*")); got != 1 || !strings.Contains(log.String(), "set aside") {
 		t.Errorf("%d files set aside, log %q", got, log)
-	}
-}
-
-// version1 makes a database as the first version of the schema had it.
-func version1(t *testing.T, dir string) {
-	t.Helper()
-	edit(t, dir, migrations[0], "PRAGMA user_version = 1", "INSERT INTO meta VALUES ('first')",
-		"INSERT INTO kind VALUES (7, 'acme/painter', 'hidden', 'succeeded', 'api', ''), (8, 'acme/painter', '', 'processing', 'api', '')",
-		fmt.Sprintf("INSERT INTO raw VALUES (3, x'%x'), (4, x'%x')", pack("p", full.Raw), pack("q", live.Raw)),
-		fmt.Sprintf("INSERT INTO prediction VALUES ('p', 7, %d, %d, %d, %d, 3), ('q', 8, %d, 0, 0, %d, 4)",
-			mergeCreated.UnixNano(), mergeCompleted.UnixNano(), done|mine, rankFull, mergeCreated.UnixNano(), rankLive),
-		"INSERT INTO output VALUES ('p', 'output.png', 5, 'image/png', '', 0, 0, 1)",
-		fmt.Sprintf("INSERT INTO document VALUES ('account', x'%x', 1)", pack("account", []byte("somebody"))),
-		fmt.Sprintf("INSERT INTO run VALUES ('r', 'acme/painter', '', '', x'%x', 1, '', 'intent', '')", pack("r", []byte("{}"))),
-		"INSERT INTO news VALUES (1, 'p')")
-}
-
-func TestMigration(t *testing.T) {
-	dir := t.TempDir()
-	version1(t, dir)
-	for range 2 {
-		c, log := openLogged(t, dir)
-		if log.String() != "" {
-			t.Errorf("log %q, want none", log)
-		}
-		want := full.Prediction
-		want.Mine = true
-		if got, _ := c.Prediction("p"); got != want {
-			t.Errorf("prediction %+v, want %+v", got, want)
-		}
-		wantRaw(t, c, "p", "full")
-		wantRaw(t, c, "q", "live")
-		if got, err := c.Outputs(t.Context(), "p"); err != nil || got["output.png"] != (Output{Size: 5, Type: "image/png", Spooled: true}) {
-			t.Errorf("outputs %+v, %v", got, err)
-		}
-		if b, changed, err := c.Doc(t.Context(), "account"); err != nil || string(b) != "somebody" || changed.UnixNano() != 1 {
-			t.Errorf("document %q, %s, %v", b, changed, err)
-		}
-		if got, err := c.Run(t.Context(), "r"); err != nil || got.State != "intent" || string(got.Input) != "{}" {
-			t.Errorf("run %+v, %v", got, err)
-		}
-		// what only the new version can hold
-		q := expired
-		q.ID = "q"
-		put(t, c, q)
-		if b, err := c.Expired(t.Context(), "q"); err != nil || string(b) != "expired" {
-			t.Errorf("expired copy %q, %v", b, err)
-		}
-		var version int
-		if err := c.file.bulk.row(t.Context(), "PRAGMA user_version", nil, &version); err != nil || version != len(migrations) {
-			t.Errorf("version %d, %v; want %d", version, err, len(migrations))
-		}
-		shut(t, c)
-	}
-}
-
-// TestReplacedFile takes the file away under an open catalog, as a person might,
-// or another process that found it damaged.
-func TestReplacedFile(t *testing.T) {
-	dir := t.TempDir()
-	other := t.TempDir()
-	c := open(t, other)
-	put(t, c, Record{Prediction: Prediction{ID: "other"}, Raw: []byte("other")})
-	shut(t, c)
-
-	c, log := openLogged(t, dir)
-	put(t, c, full)
-	if err := os.Rename(dir, dir+".gone"); err != nil {
-		t.Fatal(err)
-	}
-	put(t, c, Record{Prediction: Prediction{ID: "q"}, Raw: []byte("object of q")})
-	if got, _ := c.Refresh(t.Context()); !slices.Equal(got, []string{"p"}) || c.Len() != 1 {
-		t.Errorf("%d predictions, changed %v; want what the new file has, and p gone", c.Len(), got)
-	}
-	_, err := c.Raw(t.Context(), "p")
-	wantMissing(t, "object of the file that is gone", err)
-	wantRaw(t, c, "q", "object of q")
-
-	for _, suffix := range []string{"", "-wal", "-shm"} { // as replace does
-		if err := os.Rename(filepath.Join(dir, fileName+suffix), filepath.Join(dir, fileName+".corrupt-x"+suffix)); err != nil && suffix == "" {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Rename(filepath.Join(other, fileName), filepath.Join(dir, fileName)); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := c.Refresh(t.Context()); err != nil || !slices.Equal(got, []string{"other", "q"}) {
-		t.Errorf("refresh after the exchange: %v, %v", got, err)
-	}
-	wantRaw(t, c, "other", "other")
-	put(t, c, full)
-	if got := strings.Count(log.String(), "was replaced"); got != 2 {
-		t.Errorf("%d warnings, want 2: %s", got, log)
-	}
-	shut(t, c)
-	c = open(t, dir)
-	defer shut(t, c)
-	wantRaw(t, c, "p", "full")
-	wantRaw(t, c, "other", "other")
-}
-
-func TestOpenCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Open(ctx, t.TempDir(), Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("opened with an ended context: %v", err)
-	}
-	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	dir := t.TempDir()
-	c := &Catalog{path: filepath.Join(dir, fileName)}
-	unlock, err := c.lockFolder(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	if _, err := Open(ctx, dir, Options{}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("opened while another process does: %v", err)
-	}
-}
-
-func TestFolderThatCannotBe(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if c, err := Open(t.Context(), filepath.Join(file, "dir"), Options{}); err == nil {
-		shut(t, c)
-		t.Error("opened in a folder that cannot be made")
 	}
 }
