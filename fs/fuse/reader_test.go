@@ -266,3 +266,14 @@ func TestAStuckPushStopsNobody(t *testing.T) {
 	close(b.kernel.block)
 	<-done
 }
+
+// counting is an announcing handle that counts its reads.
+type counting struct {
+	announcing
+	reads atomic.Int64
+}
+
+func (c *counting) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	c.reads.Add(1)
+	return c.announcing.ReadAt(ctx, p, off)
+}
