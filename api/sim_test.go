@@ -2,8 +2,11 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"image"
+	"image/png"
 	"io"
 	iofs "io/fs"
 	"log/slog"
@@ -227,6 +230,16 @@ func TestSimCreateRefused(t *testing.T) {
 	})
 }
 
+// picture is a small one, as a data: URI.
+func picture(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
 func TestSimCommunityAndText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{})
@@ -242,7 +255,7 @@ func TestSimCommunityAndText(t *testing.T) {
 		if vs := collect(t, w.client.Versions(ctx, "acme", "captioner")); len(vs) == 0 || vs[0].ID != v.ID {
 			t.Errorf("versions %v", vs)
 		}
-		p, err := w.client.Create(ctx, api.Target{Version: v.ID}, json.RawMessage(`{"image":"data:image/png;base64,AAAA"}`), api.CreateOptions{})
+		p, err := w.client.Create(ctx, api.Target{Version: v.ID}, json.RawMessage(`{"image":"`+picture(t)+`"}`), api.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
