@@ -29,10 +29,10 @@
 //
 // A transaction that was committed outlives the program being killed at any
 // moment, and one that holds a run outlives the machine: its commit is synced.
-// A file that is damaged is set aside under another name, a new one takes its
-// place with all that could be read, and a warning says so, at the start or
-// whenever the damage is met; it is never a reason not to start. Bodies carry a checksum; one that does not match counts as
-// unknown, so that it is fetched again.
+// A damaged file is set aside under another name and a new one takes its place,
+// with all that could be read, at the start or whenever the damage is met, and
+// with a warning; it is never a reason not to start. Bodies carry a checksum; one
+// that does not match counts as unknown, so that it is fetched again.
 //
 // Two processes may have the same catalog open. Each merges with what is in the
 // file, and sees what the other wrote after [Catalog.Refresh].

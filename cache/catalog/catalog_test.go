@@ -151,16 +151,20 @@ func TestPutMerges(t *testing.T) {
 	palette := []Record{queued, live, later, partial, full, again, expired, failed, claim, ended}
 	dir := t.TempDir()
 	c := open(t, dir)
+	n := len(palette)
 	want := map[string]*stored{}
-	for i := range len(palette) * len(palette) * len(palette) {
-		id, s := fmt.Sprintf("p%03d", i), &stored{}
-		for _, n := range []int{i % len(palette), i / len(palette) % len(palette), i / len(palette) / len(palette)} {
-			rec := palette[n]
-			rec.ID = id
-			s.put(rec)
-			put(t, c, rec)
+	for _, step := range []int{1, n, n * n} {
+		var recs []Record
+		for i := range n * n * n {
+			rec := palette[i/step%n]
+			rec.ID = fmt.Sprintf("p%03d", i)
+			recs = append(recs, rec)
+			if want[rec.ID] == nil {
+				want[rec.ID] = &stored{}
+			}
+			want[rec.ID].put(rec)
 		}
-		want[id] = s
+		put(t, c, recs...)
 	}
 	for range 2 {
 		for id, s := range want {

@@ -263,6 +263,13 @@ func TestRefresh(t *testing.T) {
 	if !slices.Equal(a.All(), b.All()) {
 		t.Errorf("lists differ:\n%+v\n%+v", a.All(), b.All())
 	}
+	edit(t, dir, "DELETE FROM news")
+	refresh(b, "4")
+	put(t, a, rec("7", full))
+	refresh(b, "7")
+	if !slices.Equal(a.All(), b.All()) {
+		t.Errorf("lists differ:\n%+v\n%+v", a.All(), b.All())
+	}
 }
 
 // TestNewsAreBounded writes more changes than the file remembers.

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var damages = flag.Int("damages", 20, "files that TestRandomDamage tries")
+var damages = flag.Int("damages", 12, "files that TestRandomDamage tries")
 
 // edit runs SQL on a catalog that nobody has open.
 func edit(t testing.TB, dir string, queries ...string) {

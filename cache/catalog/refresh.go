@@ -54,7 +54,7 @@ func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 	case err != nil:
 	case now == c.at:
 		return nil
-	case now.identity != c.at.identity || oldest > c.at.news+1:
+	case now.identity != c.at.identity || oldest > c.at.news+1 || now.news < c.at.news:
 		err = c.readAllLocked(ctx, s)
 	default:
 		err = c.readNewsLocked(ctx, s)
@@ -168,6 +168,9 @@ func readRows(ctx context.Context, s *session, kinds map[int64]unique.Handle[kin
 		var ok bool
 		if r.kind, ok = kinds[kind]; !ok || r.rank > rankFull {
 			return nil, fmt.Errorf("prediction %q is of kind %d and rank %d: %w", r.id, kind, r.rank, errDamaged)
+		}
+		if n := len(rows); n > 0 && rows[n-1].id >= r.id {
+			return nil, fmt.Errorf("prediction %q comes after %q: %w", r.id, rows[n-1].id, errDamaged)
 		}
 		rows = append(rows, r)
 	}

@@ -46,8 +46,10 @@ func salvage(ctx context.Context, from, to string) (rows int, err error) {
 		}
 		rows += n
 	}
-	// rows whose object or kind was lost stay, to be completed by the next copy
+	// rows whose object or kind was lost stay, to be completed by the next copy;
+	// an object whose row was lost cannot be told from others
 	for _, mend := range []string{
+		"DELETE FROM raw WHERE n NOT IN (SELECT raw FROM prediction WHERE raw NOT NULL)",
 		fmt.Sprintf("UPDATE prediction SET raw = NULL, rank = %d, flags = flags & ~%d WHERE raw NOT IN (SELECT n FROM raw)", rankNone, aside),
 		"INSERT OR IGNORE INTO kind (model, version, status, source, deployment) VALUES ('', '', '', '', '')",
 		"UPDATE prediction SET kind = (SELECT n FROM kind WHERE model = '' AND version = '' AND status = '' AND source = '' AND deployment = '') WHERE kind NOT IN (SELECT n FROM kind)",
