@@ -2,6 +2,7 @@ package cache
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,11 +102,11 @@ func TestAnnounceSlow(t *testing.T) {
 		f := o.file("f", 64*mib)
 		r := c.Open(f)
 		release := make(chan struct{})
-		calls := 0
-		r.Announce(func(int64, []byte) { calls++; <-release })
+		var calls atomic.Int32
+		r.Announce(func(int64, []byte) { calls.Add(1); <-release })
 		readAll(t, r, f, 128*kib)
-		if calls != 1 {
-			t.Errorf("%d calls, want the first to be still running", calls)
+		if got := calls.Load(); got != 1 {
+			t.Errorf("%d calls, want the first to be still running", got)
 		}
 		closed := make(chan struct{})
 		go func() { r.Close(); close(closed) }()
@@ -117,8 +118,8 @@ func TestAnnounceSlow(t *testing.T) {
 		}
 		close(release)
 		<-closed
-		if calls != 1 {
-			t.Errorf("%d calls, want none after Close", calls)
+		if got := calls.Load(); got != 1 {
+			t.Errorf("%d calls, want none after Close", got)
 		}
 	})
 }

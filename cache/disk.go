@@ -164,7 +164,7 @@ func (d *disk) enter() error {
 	d.epoch, err = strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
 	if err != nil {
 		// A new folder, or one whose count is lost: the clock is later than any count that began with a clock.
-		d.epoch = uint64(time.Now().Unix())
+		d.epoch = uint64(time.Now().UnixNano())
 	}
 	if died || err != nil {
 		d.epoch++

@@ -130,7 +130,7 @@ func (d *disk) evict() (Report, error) {
 			rep.Kept++
 			continue
 		}
-		leftover := e.data != e.meta && time.Since(e.last) > time.Hour // a crash before the first sidecar, or in a delete
+		leftover := e.data != e.meta // a crash before the first sidecar, or in a delete; one in the making is locked
 		if !leftover && (!over || d.usedNow.Load() <= goal) && d.spare(0) >= 0 {
 			continue
 		}

@@ -34,6 +34,11 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 	if closed {
 		return ErrClosed
 	}
+	if r.Size() == 0 {
+		if err := o.storeEmpty(); err != nil {
+			return err
+		}
+	}
 	own := c.Open(src) // its window is not that of the reads that go on beside it
 	defer own.Close()
 	for i := range chunksOf(r.Size()) {
@@ -59,6 +64,21 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 		return ErrFull
 	}
 	return errors.New("file could not be stored whole")
+}
+
+// storeEmpty makes the files of an object without bytes, which no write makes.
+func (o *object) storeEmpty() error {
+	o.mu.Lock()
+	there := o.store.file != nil
+	o.mu.Unlock()
+	if there {
+		return nil
+	}
+	_, err := o.createFile()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.store.dirty = err == nil
+	return err
 }
 
 // store sees to it that chunk i is on the disk or in the writer's queue.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +47,7 @@ func TestStreamThroughFullCache(t *testing.T) {
 			}
 		}
 		t.Logf("%d chunks fetched for a file of %d", fetched, chunks)
-		if fetched <= chunks {
+		if fetched <= chunks && !raceEnabled {
 			t.Errorf("ristretto alone fetched %d chunks of %d: the map in front of it has lost its reason", fetched, chunks)
 		}
 	})
@@ -83,7 +84,8 @@ func TestMemoryLimit(t *testing.T) {
 				const readers = 8
 				done := make(chan struct{})
 				var most int64
-				go func() {
+				var wg, watch sync.WaitGroup
+				watch.Go(func() {
 					for {
 						select {
 						case <-done:
@@ -92,8 +94,7 @@ func TestMemoryLimit(t *testing.T) {
 							most = max(most, c.Stats().InUse)
 						}
 					}
-				}()
-				var wg sync.WaitGroup
+				})
 				for i := range readers {
 					wg.Go(func() {
 						f := o.file(fmt.Sprint(i), 20*mib)
@@ -104,6 +105,7 @@ func TestMemoryLimit(t *testing.T) {
 				}
 				wg.Wait()
 				close(done)
+				watch.Wait()
 				if limit := memory/4*3 + readers*2*mib; most > limit {
 					t.Errorf("%d KiB in use, want %d", most/kib, limit/kib)
 				}
@@ -164,7 +166,7 @@ func TestBudget(t *testing.T) {
 			order = append(order, s)
 		}
 		kick := make(chan struct{}, 1)
-		urgent := false
+		var urgent atomic.Bool
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
@@ -177,9 +179,9 @@ func TestBudget(t *testing.T) {
 				t.Errorf("take with an ended context: %v", err)
 			}
 		})
-		wg.Go(func() { b.take(ctx, 30, func() bool { return urgent }, kick); note("urgent") })
+		wg.Go(func() { b.take(ctx, 30, urgent.Load, kick); note("urgent") })
 		synctest.Wait()
-		urgent = true
+		urgent.Store(true)
 		kick <- struct{}{}
 		synctest.Wait()
 		b.give(70) // 110 of 100 used: nothing fits

@@ -74,6 +74,10 @@ func (o *object) save() error {
 		err = fmt.Errorf("write sidecar: %w", err)
 		s.d.fault(err)
 	}
+	if err == nil {
+		now := o.c.opt.Now()
+		err = os.Chtimes(s.name+".meta", now, now) // the clock of last uses is ours, not the file system's
+	}
 	if err == nil && complete {
 		err = errors.Join(file.Chmod(0o400), syncDir(filepath.Dir(s.name)))
 		flock(file, unix.LOCK_SH|unix.LOCK_NB) // for the sake of other processes; ours remain right without
