@@ -27,6 +27,7 @@ type call struct {
 	again  func() bool               // reports whether body can be made again; nil means it can
 
 	once  bool                    // must not take effect twice: see ErrAmbiguous
+	whole bool                    // once sent, it is not cut by ctx: see Create
 	gone  bool                    // not found, after an attempt without an answer, is success
 	tries int                     // 0 means as configured
 	slow  time.Duration           // for one attempt, counted from the last byte sent; 0 means 30 s
@@ -48,6 +49,9 @@ func (c *Client) do(ctx context.Context, k call) error {
 	var renewed bool
 	budget := c.retry.Throttle // what is left for waiting as told
 	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", k.op, ctx.Err())
+		}
 		used, reach, err := c.attempt(ctx, k)
 		if err == nil {
 			return nil
@@ -113,6 +117,10 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 	if slow == 0 {
 		slow = attemptTimeout
 	}
+	caller := ctx
+	if k.whole {
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, end := context.WithCancelCause(ctx)
 	cancel := func() { end(nil) }
 	defer cancel()
@@ -123,6 +131,13 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 		return used, ours, err
 	}
 	body.moved = func() { timer.Reset(slow) }
+	if k.whole {
+		defer context.AfterFunc(caller, func() {
+			if body.reach() == notSent {
+				end(caller.Err())
+			}
+		})()
+	}
 	start := time.Now()
 	// The transport may go on reading the body after Do has returned. Ending the
 	// request and waiting for that keeps two attempts from sharing one file.
@@ -159,7 +174,8 @@ func (c *Client) build(ctx context.Context, k call) (*http.Request, *payload, To
 	}
 	u.Path, u.RawPath = c.base.Path+path, c.base.EscapedPath()+k.path
 	u.RawQuery = k.query.Encode()
-	body := &payload{left: k.length, closed: make(chan struct{})}
+	body := &payload{closed: make(chan struct{})}
+	body.left.Store(k.length)
 	var r io.Reader
 	if k.body != nil {
 		if body.r, err = k.body(); err != nil {

@@ -36,8 +36,12 @@ type CreateOptions struct {
 //
 // It is sent again only where it certainly had no effect: when no connection
 // came about, and after a 429, waiting as told. Every other failure without a
-// clear refusal satisfies errors.Is(err, ErrAmbiguous), also when ctx ended in
-// the middle: the run may exist, and has to be looked for in the list.
+// clear refusal satisfies errors.Is(err, ErrAmbiguous): the run may exist, and
+// has to be looked for in the list.
+//
+// The end of ctx ends the waiting between attempts. A request that is under way
+// is not cut: its answer is due in a moment, and without it nobody knows what
+// became of the run. One with PreferWait, which may take a minute, is cut.
 func (c *Client) Create(ctx context.Context, t Target, input json.RawMessage, o CreateOptions) (*Prediction, error) {
 	const op = "create prediction"
 	invalid := func(why string) error { return fmt.Errorf("%s: %s: %w", op, why, iofs.ErrInvalid) }
@@ -65,6 +69,7 @@ func (c *Client) Create(ctx context.Context, t Target, input json.RawMessage, o 
 		body:   func() (io.Reader, error) { return bytes.NewReader(body.Bytes()), nil },
 		length: int64(body.Len()),
 		once:   true,
+		whole:  o.PreferWait == 0,
 		slow:   attemptTimeout,
 	}
 	if w := o.PreferWait; w != 0 {

@@ -208,9 +208,21 @@ func deaf(n int) func() (net.Conn, error) {
 	}
 }
 
-// A context that ends in the middle leaves it open whether there is a run; one
-// that ends before anything was sent does not.
+// A context that ends in the middle does not cut the request: its answer tells
+// what became of the run. One that ends before anything was sent does.
 func TestCreateCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(5 * time.Second)
+			answer(w, 201, `{"id":"abc","status":"starting"}`)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		p, err := n.client(Options{}).Create(ctx, Target{Model: "a/b"}, []byte(`{}`), CreateOptions{})
+		if err != nil || p.ID != "abc" {
+			t.Errorf("got %+v, %v, want the run", p, err)
+		}
+	})
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, hangs)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -3,6 +3,7 @@ package api
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // reach is how far an attempt that failed has come.
@@ -19,19 +20,19 @@ const (
 // direction is not certain, and treated as "may have".)
 type payload struct {
 	r     io.Reader
-	left  int64  // bytes not handed out
-	err   error  // of r
-	moved func() // called at each read
+	left  atomic.Int64 // bytes not handed out
+	err   error        // of r
+	moved func()       // called at each read
 	once  sync.Once
-	// closed is closed when the transport is done with the body; only then may the
-	// other fields be read.
+	// closed is closed when the transport is done with the body; only then may err
+	// be read.
 	closed chan struct{}
 }
 
 func (b *payload) Read(p []byte) (int, error) {
 	b.moved()
 	n, err := b.r.Read(p)
-	b.left -= int64(n)
+	b.left.Add(-int64(n))
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
@@ -54,7 +55,7 @@ func (b *payload) wait() {
 // reach is for a request that got no answer. Without a body it makes no
 // difference, since all such calls may be repeated.
 func (b *payload) reach() reach {
-	if b.r != nil && b.left > 0 {
+	if b.r != nil && b.left.Load() > 0 {
 		return notSent
 	}
 	return maybeSent

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ func (s *Sim) deliver(w http.ResponseWriter, r *http.Request) {
 		deliveryError(w, r, http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 		return
 	}
-	f := s.lookFile(r.URL.Path)
+	f := s.lookFile(r.URL.EscapedPath())
 	if f == nil {
 		deliveryError(w, r, http.StatusNotFound, "NoSuchKey", "The specified key does not exist.")
 		return
@@ -88,7 +89,8 @@ func (s *Sim) deliver(w http.ResponseWriter, r *http.Request) {
 }
 
 // lookFile finds the file for /bucket/id/name, or for /id/name of a host that
-// is named after the bucket. Its data may be gone.
+// is named after the bucket; the path is escaped, since names may have slashes.
+// It is nil for a file that never was, and for one that is gone.
 func (s *Sim) lookFile(path string) *File {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if len(parts) == 3 {
@@ -97,7 +99,11 @@ func (s *Sim) lookFile(path string) *File {
 	if len(parts) != 2 {
 		return nil
 	}
-	id, name := parts[0], parts[1]
+	id := parts[0]
+	name, err := url.PathUnescape(parts[1])
+	if err != nil {
+		return nil
+	}
 	now := s.now()
 	s.mu.Lock()
 	o := s.files[id]

@@ -45,7 +45,7 @@ func (s *Sim) bring(uri string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("404 Client Error: Not Found for url: %s", uri)
 	}
-	f := s.lookFile(u.Path)
+	f := s.lookFile(u.EscapedPath())
 	if f == nil {
 		return nil, fmt.Errorf("404 Client Error: Not Found for url: %s", uri)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -214,7 +215,7 @@ func behind(got []entry, back bool, cur cursor) *cursor {
 // its offset: older than the position, or newer ones in reverse, oldest first.
 func (s *Sim) entries(f filter, cur cursor, n int) []entry {
 	var out []entry
-	live, taken := s.liveEntries(f, cur)
+	live, taken := s.liveEntries(f, cur, n)
 	rows := s.rows(f, cur)
 	first := func(a, b time.Time) bool { return a.After(b) != cur.reverse }
 	for len(out) < n {
@@ -242,27 +243,36 @@ func (s *Sim) entries(f filter, cur cursor, n int) []entry {
 	return out
 }
 
-// liveEntries are the matches in memory beyond the cursor's position, and the
-// rows of the past that they replace.
-func (s *Sim) liveEntries(f filter, cur cursor) ([]entry, map[int]bool) {
+// liveEntries are the first n matches in memory beyond the cursor's position,
+// and the rows of the past that they replace.
+func (s *Sim) liveEntries(f filter, cur cursor, n int) ([]entry, map[int]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	var out []entry
-	for _, p := range s.live {
-		s.settleLocked(p, now)
+	look := func(p *prediction) bool {
 		t := listTime(p.CreatedAt)
-		beyond := cur.position.IsZero() || (cur.reverse && t.After(cur.position)) || (!cur.reverse && t.Before(cur.position))
-		if beyond && f.match(&p.Prediction) {
+		if !cur.position.IsZero() && (t.Equal(cur.position) || t.After(cur.position) != cur.reverse) {
+			return true
+		}
+		s.settleLocked(p, now)
+		if f.match(&p.Prediction) {
 			out = append(out, entry{at: t, is: p.Prediction, row: -1})
 		}
+		return len(out) < n
 	}
 	if cur.reverse {
-		slices.Reverse(out)
+		for _, p := range slices.Backward(s.live) {
+			if !look(p) {
+				break
+			}
+		}
+	} else {
+		for _, p := range s.live {
+			if !look(p) {
+				break
+			}
+		}
 	}
-	taken := make(map[int]bool, len(s.taken))
-	for i := range s.taken {
-		taken[i] = true
-	}
-	return out, taken
+	return out, maps.Clone(s.taken)
 }

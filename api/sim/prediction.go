@@ -280,6 +280,7 @@ func (s *Sim) Set(id string, f func(*Prediction)) bool {
 			return false
 		}
 		p = &prediction{Prediction: row, ref: r}
+		each(row.Output, func(*File) { p.files++ })
 		s.taken[int(r.n)] = true
 		s.keepLocked(p)
 	}

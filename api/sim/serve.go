@@ -163,7 +163,7 @@ func (s *Sim) basesOf(r *http.Request, line *pace, second string) bases {
 	b := bases{api: scheme + "://" + r.Host, output: second, stream: second}
 	if second == "" {
 		b.output, b.stream = b.api, b.api+"/stream"
-		if r.Host == "api.replicate.com" {
+		if r.Host == "api.replicate.com" || r.Host == "stream.replicate.com" {
 			b.output, b.stream = "https://replicate.delivery", "https://stream.replicate.com"
 		}
 	}

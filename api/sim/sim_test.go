@@ -142,3 +142,6 @@ func TestRunsByTheClock(t *testing.T) {
 		}
 	})
 }
+
+// tinyPNG is a picture of one point.
+const tinyPNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
