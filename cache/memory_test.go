@@ -148,8 +148,8 @@ func TestPausedReaders(t *testing.T) {
 // TestBudget is about the turns that are taken.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		full := 0
-		b := &budget{limit: 100, full: func() { full++ }}
+		var full atomic.Int32
+		b := &budget{limit: 100, full: func() { full.Add(1) }}
 		no := func() bool { return false }
 		ctx := t.Context()
 		if err := b.take(ctx, 100, no, nil); err != nil {
@@ -192,8 +192,8 @@ func TestBudget(t *testing.T) {
 		if got, want := fmt.Sprint(order), "[urgent first second]"; got != want {
 			t.Errorf("order %v, want %v", got, want)
 		}
-		if b.inUse() != 100 || full != 4 {
-			t.Errorf("%d in use and %d times full, want 100 and 4", b.inUse(), full)
+		if b.inUse() != 100 || full.Load() != 4 {
+			t.Errorf("%d in use and %d times full, want 100 and 4", b.inUse(), full.Load())
 		}
 	})
 }
