@@ -223,7 +223,11 @@ func (t *text) Ino() uint64 { return tree.Ino("prediction", t.id, t.name) }
 
 func (t *text) Peek() (tree.Info, bool) {
 	p, ok := t.fs.catalog.Prediction(t.id)
-	if !ok || t.partial(p) {
+	if !ok {
+		return tree.Info{}, false
+	}
+	known, err := t.fs.folder(context.Background(), t.id)
+	if err != nil || t.partial(p, known) {
 		return tree.Info{}, false
 	}
 	info, err := t.Info(context.Background())
@@ -232,8 +236,14 @@ func (t *text) Peek() (tree.Info, bool) {
 
 // partial tells whether the catalog only has what a listing told, which may
 // leave out the logs.
-func (t *text) partial(p catalog.Prediction) bool {
-	return p.Done && !p.Full && !p.Removed && (t.name == "logs.txt" || t.name == "prediction.json")
+func (t *text) partial(p catalog.Prediction, known *folder) bool {
+	switch {
+	case p.Removed:
+		return false
+	case t.name == "logs.txt":
+		return !known.HasLogs
+	}
+	return t.name == "prediction.json" && p.Done && !p.Full
 }
 
 func (t *text) Info(ctx context.Context) (tree.Info, error) {
@@ -259,14 +269,18 @@ func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
 	if !ok {
 		return nil, p, iofs.ErrNotExist
 	}
-	if t.partial(p) {
-		if err := t.fs.refresh(ctx, t.id); err != nil {
-			return nil, p, err
-		}
-	}
 	known, err := t.fs.folder(ctx, t.id)
 	if err != nil {
 		return nil, p, err
+	}
+	if t.partial(p, known) {
+		if err := t.fs.refresh(ctx, t.id); err != nil {
+			return nil, p, err
+		}
+		p, _ = t.fs.catalog.Prediction(t.id)
+		if known, err = t.fs.folder(ctx, t.id); err != nil {
+			return nil, p, err
+		}
 	}
 	it, ok := known.item(t.name)
 	if !ok {

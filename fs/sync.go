@@ -223,9 +223,14 @@ func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
 	f.store(ctx, rec)
 }
 
+// put takes in what the API told when it was asked. Lists may leave logs out,
+// so of a run under way they only tell that it is there.
 func (f *FS) put(ctx context.Context, some ...*api.Prediction) {
 	recs := make([]catalog.Record, 0, len(some))
 	for _, p := range some {
+		if _, known := f.catalog.Prediction(p.ID); known && !p.Done() && !p.HasLogs {
+			continue
+		}
 		recs = append(recs, record(p))
 	}
 	f.store(ctx, recs...)

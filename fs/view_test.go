@@ -178,3 +178,28 @@ func TestIdentity(t *testing.T) {
 		}
 	})
 }
+
+// Logs are there while a run goes on, whoever began it, and polls of the
+// list, which has none, do not take them away.
+func TestLogsOfRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{})
+		elsewhere := w.sim.Add(sim.Prediction{Model: "acme/puppet", Status: sim.Processing, Logs: "50%\n", CreatedAt: time.Now().Add(-41 * time.Minute)})
+		w.Start()
+		if err := w.save("models/acme/puppet/prompt.txt", "x"); err != nil {
+			t.Fatal(err)
+		}
+		ours := must(w.at("models/acme/puppet/latest")).(*predictionDir).id
+		w.sim.Set(ours, func(p *sim.Prediction) { p.Status, p.Logs = sim.Processing, "10%\n" })
+		time.Sleep(10 * time.Second) // until it is seen
+		for range 60 {
+			if got := w.read("predictions/" + ours + "/logs.txt"); got != "10%\n" {
+				t.Fatalf("logs of a run of ours are %q", got)
+			}
+			if got := w.read("predictions/" + elsewhere + "/logs.txt"); got != "50%\n" {
+				t.Fatalf("logs of a run begun elsewhere are %q", got)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
