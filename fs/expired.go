@@ -18,10 +18,10 @@ const expiredName = "expired.txt"
 // deleted them, and they are not wholly here. Only what Replicate itself said
 // counts; an API that cannot be reached deletes nothing.
 func (f *FS) lost(ctx context.Context, known *folder) (map[string]bool, error) {
-	p, _ := f.catalog.Prediction(known.ID)
-	if p.Removed && !p.Full {
+	if known.DataRemoved {
 		return map[string]bool{"": true}, nil // gone before it was ever seen
 	}
+	p, _ := f.catalog.Prediction(known.ID)
 	facts, err := f.catalog.Outputs(ctx, known.ID)
 	if err != nil {
 		return nil, err

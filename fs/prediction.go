@@ -114,6 +114,7 @@ func (f *FS) recall(ctx context.Context, id string) (*api.Prediction, error) {
 		return nil, err
 	}
 	end.Input, end.Output, end.Logs, end.HasLogs = p.Input, p.Output, p.Logs, p.HasLogs
+	end.DataRemoved = p.DataRemoved
 	return end, nil
 }
 

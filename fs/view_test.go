@@ -129,6 +129,24 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// What only the list told of is not unseen: its outputs are named when they
+// are gone.
+func TestExpiryOfWhatWasListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{})
+		id := w.sim.Add(sim.Prediction{Model: "acme/blob", Status: sim.Succeeded, Output: sim.NewBlob("out.bin", 10), Input: raw(t, map[string]string{"prompt": "x"})})
+		w.Start()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got, want := w.names("predictions/"+id), "expired.txt input.json logs.txt metrics.json output.json prediction.json prompt.txt status"; got != want {
+			t.Errorf("after the hour: %s\nwant            %s", got, want)
+		}
+		if said := w.read("predictions/" + id + "/expired.txt"); !strings.Contains(said, "output.bin") {
+			t.Errorf("expired.txt says %q", said)
+		}
+	})
+}
+
 // Without the API, what is known stays as it was.
 func TestOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
