@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 
 	"replicatefs/api"
@@ -30,20 +31,21 @@ type item struct {
 }
 
 // texts are the small files of every prediction: what is always there, and
-// what is there when there is something to say. A new one is a row here.
+// what is there when there is something to say, which has tells without saying
+// it: a walk over an account asks for names only. A new file is a row here.
 var texts = []struct {
 	name   string
-	always bool
-	render func(*api.Prediction) []byte // nil: nothing to say
+	has    func(*api.Prediction) bool // nil: always
+	render func(*api.Prediction) []byte
 }{
-	{"status", true, func(p *api.Prediction) []byte { return line(p.Status) }},
-	{"logs.txt", true, func(p *api.Prediction) []byte { return []byte(p.Logs) }},
-	{"prediction.json", true, func(p *api.Prediction) []byte { return indent(p.Raw) }},
-	{"prompt.txt", false, prompt},
-	{"input.json", false, func(p *api.Prediction) []byte { return indent(p.Input) }},
-	{"output.json", false, func(p *api.Prediction) []byte { return indent(p.Output) }},
-	{"metrics.json", false, metrics},
-	{"error.txt", false, failure},
+	{"status", nil, func(p *api.Prediction) []byte { return line(p.Status) }},
+	{"logs.txt", nil, func(p *api.Prediction) []byte { return []byte(p.Logs) }},
+	{"prediction.json", nil, func(p *api.Prediction) []byte { return indent(p.Raw) }},
+	{"prompt.txt", hasPrompt, prompt},
+	{"input.json", func(p *api.Prediction) bool { return !isNull(p.Input) }, func(p *api.Prediction) []byte { return indent(p.Input) }},
+	{"output.json", func(p *api.Prediction) bool { return !isNull(p.Output) }, func(p *api.Prediction) []byte { return indent(p.Output) }},
+	{"metrics.json", hasMetrics, func(p *api.Prediction) []byte { return indent(p.Metrics) }},
+	{"error.txt", func(p *api.Prediction) bool { return failure(p) != nil }, failure},
 }
 
 // plan is the layout of a prediction's folder: names and sources, as plain
@@ -59,7 +61,7 @@ func plan(p *api.Prediction, allowed func(string) bool) []item {
 	}
 	for _, t := range texts {
 		taken[t.name] = true // also when absent now: a name is never renamed later
-		if t.always || len(t.render(p)) > 0 {
+		if t.has == nil || t.has(p) {
 			items = append(items, item{name: t.name, kind: rendered, render: t.render})
 		}
 	}
@@ -158,13 +160,17 @@ func failure(p *api.Prediction) []byte {
 	return nil
 }
 
-// metrics are what the run took; an empty object says nothing.
-func metrics(p *api.Prediction) []byte {
-	if string(bytes.Join(bytes.Fields(p.Metrics), nil)) == "{}" {
-		return nil
-	}
-	return indent(p.Metrics)
+// hasPrompt decodes the input only where there is something to find.
+func hasPrompt(p *api.Prediction) bool {
+	return bytes.Contains(p.Input, []byte(`"prompt"`)) && prompt(p) != nil
 }
+
+// hasMetrics tells whether the run took anything; an empty object says nothing.
+func hasMetrics(p *api.Prediction) bool {
+	return !isNull(p.Metrics) && !emptyObject.Match(p.Metrics)
+}
+
+var emptyObject = regexp.MustCompile(`^\s*\{\s*\}\s*$`)
 
 func line(s string) []byte { return append([]byte(s), '\n') }
 

@@ -18,7 +18,7 @@ import (
 // A world is a tree on a simulated account, all in this process.
 type world struct {
 	*FS
-	t   *testing.T
+	t   testing.TB
 	sim *sim.Sim
 	dir string
 }
@@ -33,7 +33,7 @@ const (
 )
 
 // newWorld makes one on an account with what w says.
-func newWorld(t *testing.T, so sim.Options, o Options) *world {
+func newWorld(t testing.TB, so sim.Options, o Options) *world {
 	t.Helper()
 	s := sim.New(so)
 	t.Cleanup(func() {
@@ -46,7 +46,7 @@ func newWorld(t *testing.T, so sim.Options, o Options) *world {
 }
 
 // mountWorld makes a tree on a simulated account, with local data in dir.
-func mountWorld(t *testing.T, s *sim.Sim, dir string, o Options) *world {
+func mountWorld(t testing.TB, s *sim.Sim, dir string, o Options) *world {
 	t.Helper()
 	transport := &http.Transport{DialContext: s.Dial, DialTLSContext: s.DialTLS}
 	t.Cleanup(transport.CloseIdleConnections)
