@@ -170,7 +170,7 @@ func TestNetwork(t *testing.T) {
 func TestLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Options{})
-		c := &tester{t, s, s.Client()}
+		c := &tester{t, s, s.Client(), apiRoot}
 		defer s.Close()
 		u := c.put(NewFile("a", nil))[0]
 		c.do("GET", u, "")

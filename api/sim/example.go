@@ -7,6 +7,7 @@ import (
 
 // examplePrediction is the run that a model shows on its page. It belongs to
 // the model's owner: its files can be read, the account cannot ask for it.
+// Call with the catalog locked.
 func (s *Sim) examplePrediction(m *model) Prediction {
 	at := m.made.Add(time.Hour)
 	r := ref{kind: kindExample, n: m.index}

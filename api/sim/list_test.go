@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -130,10 +133,11 @@ func TestListTies(t *testing.T) {
 
 func TestListFilters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, Options{Past: 5000})
+		s := open(t, Options{Past: 1200, PastModel: "acme/slow"})
+		s.Advance(12*24*time.Hour + 13*time.Hour) // some are beyond the reach of source=web
 		all := flat(s.walk("/predictions", "next"))
-		if len(all) != 5000 {
-			t.Fatalf("got %d predictions, want 5000", len(all))
+		if len(all) != 1200 {
+			t.Fatalf("got %d predictions, want 1200", len(all))
 		}
 		newer, older := all[120], all[480]
 		q := url.Values{"created_after": {older["created_at"].(string)}, "created_before": {newer["created_at"].(string)}}
@@ -144,12 +148,15 @@ func TestListFilters(t *testing.T) {
 		}
 		var web []string
 		for _, r := range all {
-			if r["source"] == "web" && !parse(t, r["created_at"].(string)).Before(time.Now().Add(-14*24*time.Hour)) {
+			if r["source"] == "web" && !parse(t, r["created_at"].(string)).Before(s.now().Add(-14*24*time.Hour)) {
 				web = append(web, r["id"].(string))
 			}
 		}
 		if got := ids(s.walk("/predictions?source=web", "next")...); fmt.Sprint(got) != fmt.Sprint(web) {
 			t.Errorf("source=web: got %d predictions, want %d", len(got), len(web))
+		}
+		if len(web) == 0 || len(web) > 600 {
+			t.Errorf("source=web covers %d, want some and not all", len(web))
 		}
 		s.want(422, "GET", "/predictions?source=api", "")
 		s.want(422, "GET", "/predictions?created_after=yesterday", "")
@@ -180,5 +187,40 @@ func BenchmarkListWeb(b *testing.B) {
 	defer s.Close()
 	for b.Loop() {
 		s.page(filter{web: true, after: s.now().Add(-webSpan)}, cursor{})
+	}
+}
+
+// BenchmarkListAll reads the whole list of a long past, as a first mount does.
+func BenchmarkListAll(b *testing.B) {
+	s := New(Options{Past: 100_000, Limits: Limits{Other: -1}})
+	defer s.Close()
+	h := httptest.NewServer(s)
+	defer h.Close()
+	for b.Loop() {
+		n := 0
+		for u := h.URL + "/v1/predictions"; u != ""; {
+			r, err := http.NewRequest("GET", u, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+DemoToken)
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var p struct {
+				Next    string
+				Results []json.RawMessage
+			}
+			if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
+				b.Fatal(err)
+			}
+			res.Body.Close()
+			n += len(p.Results)
+			u = p.Next
+		}
+		if n != 100_000 {
+			b.Fatal(n)
+		}
 	}
 }

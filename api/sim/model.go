@@ -193,6 +193,13 @@ func (c *catalog) resolve(v string) (*model, string) {
 	return m, id
 }
 
+// versions are a model's, newest first.
+func (c *catalog) versions(m *model) []version {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return m.versions
+}
+
 // has tells whether a model has a version.
 func (c *catalog) has(m *model, version string) bool {
 	c.mu.Lock()

@@ -202,5 +202,7 @@ func modelExamples(c *call) (*reply, *problem) {
 	if m.example != nil {
 		n = 1
 	}
+	c.s.models.mu.Lock()
+	defer c.s.models.mu.Unlock()
 	return c.paged(n, pageSize, func(int) any { return c.s.example(m, c.bases) })
 }

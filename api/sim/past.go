@@ -56,11 +56,11 @@ func (s *Sim) pastRow(n uint64) (Prediction, bool) {
 	m := s.pastModel(r)
 	p := Prediction{
 		ID:    s.predictionID(ref{kind: kindPast, n: n}),
-		Model: m.fullName(), Version: m.latest(),
+		Model: m.fullName(), Version: s.models.versionOf(m.fullName()),
 		Source: s.pastSource(i), CreatedAt: s.pastTime(i),
 	}
-	if len(m.versions) > 1 && r.IntN(4) == 0 && !m.official {
-		p.Version = m.versions[r.IntN(len(m.versions))].id
+	if all := s.models.versions(m); len(all) > 1 && r.IntN(4) == 0 && !m.official {
+		p.Version = all[r.IntN(len(all))].id
 	}
 	in := m.sample(r)
 	if p.Source == "web" {
@@ -181,7 +181,9 @@ func (s *Sim) computedFile(id, name string, now time.Time) *File {
 		}
 	case kindExample:
 		if m := s.models.at(r.n); m != nil && m.example != nil {
+			s.models.mu.Lock()
 			p := s.examplePrediction(m)
+			s.models.mu.Unlock()
 			each(p.Output, pick)
 		}
 	case kindCover:

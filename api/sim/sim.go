@@ -45,6 +45,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,8 @@ type Sim struct {
 
 	api http.Handler
 
+	uploadLimit int64 // of a file, in bytes
+
 	models  *catalog
 	bytes   *contents
 	limiter limiter
@@ -156,6 +159,7 @@ type Sim struct {
 	files   map[string]*outFile
 	uploads uploads
 	deploys []*deployment
+	servers []*Server
 }
 
 // New makes a world. Close ends it.
@@ -185,14 +189,15 @@ func New(o Options) *Sim {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Sim{
-		opt:     o,
-		log:     o.Log,
-		bytes:   newContents(64 << 20),
-		tick:    make(chan struct{}),
-		byID:    make(map[string]*prediction),
-		taken:   make(map[int]bool),
-		streams: make(map[string]*prediction),
-		files:   make(map[string]*outFile),
+		opt:         o,
+		log:         o.Log,
+		bytes:       newContents(64 << 20),
+		uploadLimit: uploadLimit,
+		tick:        make(chan struct{}),
+		byID:        make(map[string]*prediction),
+		taken:       make(map[int]bool),
+		streams:     make(map[string]*prediction),
+		files:       make(map[string]*outFile),
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "replicate sim %d", o.Seed))
 	s.block, _ = aes.NewCipher(key[:16]) // fails on key length only
@@ -212,6 +217,12 @@ func New(o Options) *Sim {
 // them. Requests that come later are refused.
 func (s *Sim) Close() error {
 	s.cancel()
+	s.mu.Lock()
+	servers := slices.Clone(s.servers)
+	s.mu.Unlock()
+	for _, v := range servers {
+		v.Close()
+	}
 	s.mem.Do(func() {}) // no client starts from here on
 	if s.mem.srv != nil {
 		s.mem.srv.Close()

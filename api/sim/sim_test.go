@@ -21,7 +21,8 @@ const (
 type tester struct {
 	t *testing.T
 	*Sim
-	c *http.Client
+	c   *http.Client
+	api string // root of the API
 }
 
 func open(t *testing.T, o Options) *tester {
@@ -33,7 +34,7 @@ func open(t *testing.T, o Options) *tester {
 			t.Errorf("token leaked: %v", l)
 		}
 	})
-	return &tester{t, s, s.Client()}
+	return &tester{t, s, s.Client(), apiRoot}
 }
 
 // answered is an answer that was read in full.
@@ -55,13 +56,13 @@ func (a *answered) object(t *testing.T) map[string]any {
 func (s *tester) try(method, url, body string, header ...string) (*answered, error) {
 	s.t.Helper()
 	if strings.HasPrefix(url, "/") {
-		url = apiRoot + url
+		url = s.api + url
 	}
 	r, err := http.NewRequestWithContext(s.t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if strings.HasPrefix(url, apiRoot) {
+	if strings.HasPrefix(url, s.api) {
 		r.Header.Set("Authorization", "Bearer "+DemoToken)
 	}
 	for i := 0; i < len(header); i += 2 {

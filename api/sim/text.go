@@ -99,13 +99,13 @@ func story(about string, r *rand.Rand) string {
 }
 
 func poem(about string, r *rand.Rand) string {
-	return fmt.Sprintf("**%s**\n\n", upper(about)) +
-		one(r, "The morning lays its silver down,", "A quiet hand has drawn the day,", "There is a light before the light,") + "\n" +
-		fmt.Sprintf("the %s wakes before the town,\n", about) +
-		one(r, "and all that hurried, all that spun", "and what we lost along the way", "and every shadow, left and right,") + "\n" +
-		one(r, "stands still a moment in the sun.", "comes home, and asks if it may stay.", "remembers something of the night.") + "\n\n" +
-		one(r, "O keep it, you who pass it by:", "So let it be, and let it go:", "And if you ask me what it meant:") + "\n" +
-		one(r, "a little earth, a lot of sky.", "the things we love are never slow.", "it came, it shone a while, it went.")
+	return fmt.Sprintf("**%s**\n\n", upper(about)) + fmt.Sprintf(one(r,
+		"The morning lays its silver down,\nthe %s wakes before the town,\nand all that hurried, all that spun\nstands still a moment in the sun.",
+		"A quiet hand has drawn the day,\nthe %s and what got away,\nand all we lost along the road\ncomes home, and sets aside its load.",
+		"There is a light before the light,\nthe %s keeps it through the night,\nand every shadow, every stone\nremembers it was not alone."), about) + "\n\n" +
+		one(r, "O keep it, you who pass it by:\na little earth, a lot of sky.",
+			"So let it be, and let it go:\nthe things we love are always slow.",
+			"And if you ask me what it meant:\nit came, it shone a while, it went.")
 }
 
 func haiku(about string, r *rand.Rand) string {
@@ -140,8 +140,8 @@ func explain(about string, r *rand.Rand) string {
 		"* **What is seen:** " + one(r, "the part that everybody agrees on.", "what a camera would record.", "the effect, before any theory.") + "\n" +
 		"* **What causes it:** " + one(r, "many small steps, none of them surprising.", "light, time, and a little chance.", "pressure from one side and patience from the other.") + "\n" +
 		"* **Why it matters:** " + one(r, "because small causes add up.", "because it would be missed.", "because the next question depends on it.") + "\n\n" +
-		one(r, "Think of a river: ", "Think of bread: ", "Think of a busy street seen from above: ") +
-		one(r, "each part is plain, the whole is not.", "the recipe is short, and yet no two are alike.", "nobody is in charge, and still it moves.") + "\n\n" +
+		one(r, "Think of a river: each drop is plain, the whole is not.", "Think of bread: the recipe is short, and yet no two are alike.",
+			"Think of a busy street seen from above: nobody is in charge, and still it moves.") + "\n\n" +
 		"I hope this helps. Shall I go into more detail?"
 }
 

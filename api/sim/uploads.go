@@ -22,7 +22,7 @@ import (
 // are only for models and for whoever has a signature.
 
 const (
-	uploadLimit = 100 << 20
+	uploadLimit = 100 << 20 // bytes of a file
 	uploadLife  = 24 * time.Hour
 )
 
@@ -103,7 +103,7 @@ func deleteFile(c *call) (*reply, *problem) {
 }
 
 func createFile(c *call) (*reply, *problem) {
-	u, p := readUpload(c.r)
+	u, p := readUpload(c.r, c.s.uploadLimit)
 	if p != nil {
 		return nil, p
 	}
@@ -124,7 +124,7 @@ func createFile(c *call) (*reply, *problem) {
 
 // readUpload reads the form. Clients send the metadata in three ways: as a
 // field, as a file of JSON, as fields metadata[key].
-func readUpload(r *http.Request) (*upload, *problem) {
+func readUpload(r *http.Request, limit int64) (*upload, *problem) {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, &problem{Title: "Unsupported media type", Detail: "The request must be multipart/form-data", Status: http.StatusUnsupportedMediaType}
@@ -140,7 +140,7 @@ func readUpload(r *http.Request) (*upload, *problem) {
 		if err != nil {
 			return nil, &problem{Title: "Bad request", Detail: "The form is incomplete", Status: http.StatusBadRequest}
 		}
-		b, p := readPart(part)
+		b, p := readPart(part, limit)
 		if p != nil {
 			return nil, p
 		}
@@ -181,13 +181,13 @@ func readUpload(r *http.Request) (*upload, *problem) {
 	return u, nil
 }
 
-func readPart(part *multipart.Part) ([]byte, *problem) {
+func readPart(part *multipart.Part, limit int64) ([]byte, *problem) {
 	defer part.Close()
-	b, err := io.ReadAll(io.LimitReader(part, uploadLimit+1))
+	b, err := io.ReadAll(io.LimitReader(part, limit+1))
 	switch {
 	case err != nil:
 		return nil, &problem{Title: "Bad request", Detail: "The form is incomplete", Status: http.StatusBadRequest}
-	case len(b) > uploadLimit:
+	case int64(len(b)) > limit:
 		return nil, errTooLarge
 	}
 	return b, nil

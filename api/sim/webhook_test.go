@@ -14,13 +14,14 @@ import (
 	"time"
 )
 
-// ear is a web server that webhooks talk to.
+// heard is a webhook that arrived.
 type heard struct {
 	at     time.Time
 	header http.Header
 	body   []byte
 }
 
+// webhookServer stands for the server of a webhook.
 type webhookServer struct {
 	mu    sync.Mutex
 	heard []heard
@@ -55,6 +56,7 @@ func TestWebhook(t *testing.T) {
 		s.want(201, "POST", "/models/"+flux+"/predictions",
 			`{"input":{"prompt":"x"},"webhook":"https://example.com/hook?id=7","webhook_events_filter":["start","output","completed"]}`)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		var status []string
 		for _, h := range e.heard {
 			var p map[string]any
@@ -84,6 +86,7 @@ func TestWebhook(t *testing.T) {
 		e.heard, e.deny = nil, 3
 		s.want(201, "POST", "/models/"+flux+"/predictions", `{"input":{"prompt":"x"},"webhook":"https://example.com/hook","webhook_events_filter":["completed"]}`)
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if len(e.heard) != 4 {
 			t.Fatalf("told %d times, want 4", len(e.heard))
 		}
