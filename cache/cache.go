@@ -101,6 +101,7 @@ type Cache struct {
 	writer  *writer
 	flusher *flusher
 	evictor *evictor
+	meter   meter
 	seed    maphash.Seed
 	count   counters
 	wide    atomic.Int64 // streams that read far ahead, among whom the memory is shared
@@ -122,6 +123,7 @@ func New(o Options) (*Cache, error) {
 		log:     o.Log,
 		slots:   newSlots(o.Connections),
 		budget:  &budget{limit: o.inUse()},
+		meter:   meter{most: o.PerFile},
 		seed:    maphash.MakeSeed(),
 		objects: map[fileID]*object{},
 		readers: map[*Reader]struct{}{},
@@ -130,10 +132,14 @@ func New(o Options) (*Cache, error) {
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	if o.Dir != "" {
 		d, err := openDisk(o.Dir, o.Disk, o.Kept, o.Log)
-		if err != nil {
+		switch {
+		case errors.Is(err, errUnfit):
+			o.Log.Warn("disk tier is not used", "folder", o.Dir, "error", err)
+		case err != nil:
 			return nil, err
+		default:
+			c.disk = d
 		}
-		c.disk = d
 	}
 	var err error
 	if c.tier, err = newTier(o.tier()); err != nil {
@@ -195,7 +201,7 @@ func (c *Cache) Open(s Source) *Reader {
 		c.objects[id] = o
 	}
 	o.refs++
-	r := &Reader{c: c, o: o, win: window{size: id.size, conns: int64(c.opt.PerFile)}}
+	r := &Reader{c: c, o: o, win: window{size: id.size}}
 	c.readers[r] = struct{}{}
 	closed := c.closed
 	c.mu.Unlock()

@@ -25,6 +25,9 @@ const (
 	keepFree     = 1 << 30
 )
 
+// errUnfit: the folder is on a file system that cannot carry the disk tier. The cache does without.
+var errUnfit = errors.New("file system is not fit for a cache")
+
 // disk is the folder of the disk tier.
 //
 //	lock               taken for moments: coming, going
@@ -103,7 +106,7 @@ func (d *disk) sparse() error {
 		return err
 	}
 	if used(f) > size/2 {
-		return errors.New("its file system has no sparse files")
+		return fmt.Errorf("%w: no sparse files", errUnfit)
 	}
 	return nil
 }
@@ -125,7 +128,7 @@ func (d *disk) lock() (unlock func(), err error) {
 	}
 	if err := flock(f, unix.LOCK_EX); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock cache folder: %w", err)
+		return nil, fmt.Errorf("%w: no locks: %w", errUnfit, err)
 	}
 	return func() { f.Close() }, nil
 }

@@ -38,11 +38,13 @@ type origin struct {
 	latency  time.Duration // to the first byte of each request
 	connect  time.Duration // more for a new connection
 	rate     int64         // bytes per second of one connection; 0: no limit
+	line     int64         // bytes per second of all together; 0: no limit
 	piece    int           // bytes that one Read gives at most; 0: 32 KiB
 	fault    func(req *request) error
 	mu       sync.Mutex
-	shared   bool // the shared connection is open
-	idle     int  // open connections of their own without a request
+	shared   bool      // the shared connection is open
+	idle     int       // open connections of their own without a request
+	busy     time.Time // until when the line is
 	requests []*request
 	active   int
 	most     int // requests at once
@@ -164,16 +166,13 @@ func (r *request) Read(p []byte) (int, error) {
 			return 0, r.ctx.Err()
 		}
 	}
-	if rate := r.o.rate; rate > 0 {
-		due := time.Duration(float64(r.pos+n) / float64(rate) * float64(time.Second))
-		if d := due - time.Since(r.start); d > 0 {
-			t := time.NewTimer(d)
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-r.ctx.Done():
-				return 0, r.ctx.Err()
-			}
+	if d := r.delay(n); d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-r.ctx.Done():
+			return 0, r.ctx.Err()
 		}
 	}
 	content(r.file.seed, p[:n], r.off+r.pos)
@@ -186,6 +185,28 @@ func (r *request) Read(p []byte) (int, error) {
 	r.o.moved += n
 	r.o.mu.Unlock()
 	return int(n), nil
+}
+
+// delay is how long the next n bytes need.
+func (r *request) delay(n int64) time.Duration {
+	o := r.o
+	now := time.Now()
+	due := now
+	if o.rate > 0 {
+		due = r.start.Add(time.Duration(float64(r.pos+n) / float64(o.rate) * float64(time.Second)))
+	}
+	if o.line > 0 {
+		o.mu.Lock()
+		if o.busy.Before(now) {
+			o.busy = now
+		}
+		o.busy = o.busy.Add(time.Duration(float64(n) / float64(o.line) * float64(time.Second)))
+		if o.busy.After(due) {
+			due = o.busy
+		}
+		o.mu.Unlock()
+	}
+	return due.Sub(now)
 }
 
 func (r *request) Close() error {

@@ -39,6 +39,10 @@ type fetch struct {
 	kick  chan struct{} // most has grown
 	first atomic.Bool   // a byte has come
 
+	// Of the request that is running, for the meter; run's alone.
+	began time.Time // the first byte came
+	base  int64     // the mark then
+
 	// Guarded by object.mu.
 	waiters []*waiter
 	over    bool
@@ -140,9 +144,15 @@ func (f *fetch) overLocked(err error) {
 	if f.ahead {
 		o.ahead--
 	}
+	mark := f.mark.Load()
 	for _, ch := range f.chunks {
-		if ch.fetch == f {
-			o.unmapLocked(ch)
+		if ch.fetch != f {
+			continue
+		}
+		o.unmapLocked(ch)
+		// What came of a chunk that was cut short serves the next look at a header.
+		if mark > ch.lo && mark < ch.hi {
+			o.c.tier.put(&chunk{id: ch.id, index: ch.index, lo: ch.lo, hi: mark, buf: ch.buf})
 		}
 	}
 	f.wakeLocked(math.MaxInt64, err)
@@ -176,7 +186,6 @@ func (f *fetch) run(ctx context.Context) {
 		if err = c.slots.enter(ctx, &f.ticket); err != nil {
 			break
 		}
-		c.count.fetches.Add(1)
 		c.count.inFlight.Add(1)
 		err = f.request(ctx)
 		c.count.inFlight.Add(-1)
@@ -211,17 +220,11 @@ func (f *fetch) run(ctx context.Context) {
 		c.count.failed.Add(1)
 	}
 	f.overLocked(err)
-	mark := f.mark.Load()
 	for _, ch := range f.chunks {
-		if ch.fetch != f {
-			continue
+		if ch.fetch == f {
+			ch.fetch = nil
+			o.uncountLocked(ch)
 		}
-		ch.fetch = nil
-		// What came of a chunk that was cut short serves the next look at a header.
-		if mark > ch.lo && mark < ch.hi {
-			c.tier.put(&chunk{id: ch.id, index: ch.index, lo: ch.lo, hi: mark, buf: ch.buf})
-		}
-		o.uncountLocked(ch)
 	}
 	o.pumpLocked()
 	o.mu.Unlock()
@@ -267,19 +270,29 @@ func (f *fetch) request(ctx context.Context) error {
 	src := f.o.src
 	f.o.mu.Unlock()
 	from := f.mark.Load()
-	body, err := src.Fetch(ctx, from, f.end-from, f.bulk)
+	body, err := f.open(ctx, src, from, f.end-from)
 	if err != nil {
 		return cause(ctx, err)
 	}
 	defer body.Close()
+	f.began = time.Time{}
+	defer func() {
+		if !f.began.IsZero() {
+			c.count.receiving.Add(-1)
+		}
+	}()
 	for _, ch := range f.chunks {
 		if from >= ch.hi {
 			continue
 		}
 		if ch.buf == nil {
 			stall.Stop() // it is we who make the origin wait
+			now := time.Now()
 			if err := f.allocate(ctx, ch); err != nil {
 				return cause(ctx, err)
+			}
+			if !f.began.IsZero() {
+				f.began = f.began.Add(time.Since(now))
 			}
 			stall.Reset(c.opt.StallTimeout)
 		}
@@ -287,6 +300,7 @@ func (f *fetch) request(ctx context.Context) error {
 			return cause(ctx, err)
 		}
 		f.arrived(ch)
+		c.meter.note(ch.hi-f.base, time.Since(f.began), int(c.count.receiving.Load()))
 	}
 	return nil
 }
@@ -319,7 +333,11 @@ func (f *fetch) fill(ch *chunk, body io.Reader, stall *time.Timer) error {
 		n, err := body.Read(ch.buf[mark-ch.lo:])
 		if n > 0 {
 			empty = 0
-			f.first.Store(true)
+			if f.began.IsZero() {
+				f.began, f.base = time.Now(), mark+int64(n)
+				f.first.Store(true)
+				c.count.receiving.Add(1)
+			}
 			stall.Reset(c.opt.StallTimeout)
 			c.count.fetchedBytes.Add(int64(n))
 			mark += int64(n)

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -408,5 +409,65 @@ func TestReadEdges(t *testing.T) {
 		if _, err := r.ReadAt(ctx, make([]byte, 1), -1); err == nil {
 			t.Error("negative offset is no error")
 		}
+	})
+}
+
+// TestHedge has a connection that swallows its request: a second one answers instead. A host that is slow to answer anything
+// is not asked twice for everything.
+func TestHedge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		o.fault = func(q *request) error {
+			if q.number == 0 {
+				<-q.ctx.Done()
+				return q.ctx.Err()
+			}
+			return nil
+		}
+		c := newCache(t, Options{})
+		f := o.file("f", 1*mib)
+		r := c.Open(f)
+		defer r.Close()
+		start := time.Now()
+		readAt(t, r, f, 0, 64*kib)
+		if took := time.Since(start); took > hedgeAfter+200*time.Millisecond {
+			t.Errorf("took %v, want little more than %v", took, hedgeAfter)
+		}
+		synctest.Wait()
+		if o.active > 1 || c.Stats().Hedged != 1 {
+			t.Errorf("%d requests running, %d hedged; want the loser to be cancelled", o.active, c.Stats().Hedged)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		o := &origin{latency: 3 * time.Second}
+		c := newCache(t, Options{})
+		for i := range 100 {
+			f := o.file(fmt.Sprint(i), 64*kib)
+			r := c.Open(f)
+			readAt(t, r, f, 0, 64*kib)
+			r.Close()
+		}
+		if got := len(o.seen()); got > 100+hedgeFirst+100/hedgePart+1 {
+			t.Errorf("%d requests for 100 files of a slow host", got)
+		}
+	})
+}
+
+// TestDeafSource never returns from Fetch, whatever its context says: readers still leave in time.
+func TestDeafSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hear := make(chan struct{})
+		o := &origin{fault: func(q *request) error { <-hear; return errFake }}
+		c := newCache(t, Options{})
+		r := c.Open(o.file("f", mib))
+		start := time.Now()
+		if _, err := r.ReadAt(t.Context(), make([]byte, 1), 0); err == nil {
+			t.Error("no error")
+		}
+		if took := time.Since(start); took > 90*time.Second {
+			t.Errorf("took %v, want 90 s at most", took)
+		}
+		r.Close()
+		close(hear)
 	})
 }

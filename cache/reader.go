@@ -193,9 +193,10 @@ func (r *Reader) countLocked() {
 
 // pumpLocked asks for what the window wants ahead.
 func (r *Reader) pumpLocked() {
+	a := r.c.meter.advise()
 	for i := range r.win.streams {
-		for len(r.o.fetches) < r.c.opt.PerFile {
-			sp, ok := r.win.next(&r.win.streams[i], r.c.share())
+		for len(r.o.fetches) < a.conns {
+			sp, ok := r.win.next(&r.win.streams[i], r.c.share(), a)
 			if !ok {
 				break
 			}

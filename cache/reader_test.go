@@ -55,3 +55,40 @@ func TestColdRead(t *testing.T) {
 		}
 	})
 }
+
+// TestSharedLine reads over a line that one connection fills: many would make the reader wait for what it wants next, so
+// they are given up once that is known. All of it still comes as fast as the line goes.
+func TestSharedLine(t *testing.T) {
+	for _, line := range []int64{2e6, 12.5e6, 60e6} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &origin{latency: 40 * time.Millisecond, connect: 80 * time.Millisecond, line: line}
+			c := newCache(t, Options{})
+			ideal := func(n int64) time.Duration { return time.Duration(float64(n) / float64(line) * 1e9) }
+			for i, factor := range []float64{5, 2.2, 2.2} {
+				f := o.file(string(rune('a'+i)), 400*mib)
+				r := c.Open(f)
+				start := time.Now()
+				for off := int64(0); off < 5*mib; off += 128 * kib {
+					readAt(t, r, f, off, 128*kib)
+				}
+				took := time.Since(start)
+				t.Logf("line %.1f MB/s, file %d: first 5 MiB in %v, at best %v; advice %+v", float64(line)/1e6, i, took, ideal(5*mib), c.meter.advise())
+				if float64(took) > factor*float64(ideal(5*mib))+0.2e9 {
+					t.Errorf("file %d: first 5 MiB took %v over a line that needs %v", i, took, ideal(5*mib))
+				}
+				r.Close()
+				time.Sleep(time.Minute)
+			}
+			f := o.file("whole", 64*mib)
+			r := c.Open(f)
+			defer r.Close()
+			start := time.Now()
+			readAll(t, r, f, 128*kib)
+			took := time.Since(start)
+			t.Logf("whole file %v, at best %v", took, ideal(f.size))
+			if float64(took) > 1.1*float64(ideal(f.size))+0.2e9 {
+				t.Errorf("whole file took %v over a line that needs %v", took, ideal(f.size))
+			}
+		})
+	}
+}

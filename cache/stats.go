@@ -16,6 +16,7 @@ type Stats struct {
 	Fetches      int64 `json:"fetches"`       // requests made, resumed ones counted again
 	FetchedBytes int64 `json:"fetched_bytes"` // bytes that arrived
 	Retries      int64 `json:"retries"`       // requests made again after a fault
+	Hedged       int64 `json:"hedged"`        // requests made a second time since the first was not answered
 	Cancelled    int64 `json:"cancelled"`     // fetches dropped because nobody wanted them any more
 	Failed       int64 `json:"failed"`        // fetches given up
 
@@ -39,9 +40,9 @@ type Stats struct {
 }
 
 type counters struct {
-	fetches, fetchedBytes, retries, cancelled, failed, inFlight atomic.Int64
-	reads, hitsMemory, hitsTier, hitsDisk, misses, announced    atomic.Int64
-	unwritten, badChunks, badFiles                              atomic.Int64
+	fetches, fetchedBytes, retries, hedged, cancelled, failed, inFlight, receiving atomic.Int64
+	reads, hitsMemory, hitsTier, hitsDisk, misses, announced                       atomic.Int64
+	unwritten, badChunks, badFiles                                                 atomic.Int64
 }
 
 // Stats takes a snapshot.
@@ -50,7 +51,7 @@ func (c *Cache) Stats() Stats {
 	s := Stats{
 		InFlight: n.inFlight.Load(), Queued: c.slots.queued(),
 		InUse: c.budget.inUse(), Tier: c.tier.held.Load(), Memory: c.opt.Memory,
-		Fetches: n.fetches.Load(), FetchedBytes: n.fetchedBytes.Load(), Retries: n.retries.Load(),
+		Fetches: n.fetches.Load(), FetchedBytes: n.fetchedBytes.Load(), Retries: n.retries.Load(), Hedged: n.hedged.Load(),
 		Cancelled: n.cancelled.Load(), Failed: n.failed.Load(),
 		Reads: n.reads.Load(), HitsMemory: n.hitsMemory.Load(), HitsTier: n.hitsTier.Load(),
 		HitsDisk: n.hitsDisk.Load(), Misses: n.misses.Load(), Announced: n.announced.Load(),

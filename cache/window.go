@@ -14,9 +14,8 @@ const (
 	rampLater = 1 << 20         // the same, from elsewhere, where players and archives jump about
 	midWidth  = 32 << 20        // the first wide window of a stream that began elsewhere
 	minPart   = 1 << 20         // of a request ahead of need
-	widePart  = 2 << 20         // the same with a wide window and memory to spare
-	maxPart   = 8 << 20         // at 50 MB/s and 40 ms to the first byte the wait is a fifth of it
-	lastPart  = 12 << 20        // where one round of such parts finishes the file
+	widePart  = 2 << 20         // the same on a fast wire, with memory to spare
+	lastPart  = 12 << 20        // at most: at 50 MB/s and 40 ms to the first byte the wait is a seventh of it
 	farSeeks  = 3               // in a row without much read in between: random
 	leaveRand = 1 << 20         // read in order: not random any more
 	randSlack = 128 << 10       // what counts as in order while random: one read of the kernel
@@ -39,7 +38,7 @@ type stream struct {
 	ahead int64 // up to here the bytes are held or asked for
 	run   int64 // bytes read in order
 	width int64 // how far ahead of pos to ask
-	part  int64 // size of a request ahead of need
+	last  int64 // size of the requests of the last round; 0 before it
 	grown int64 // pos must pass it before the window may grow again
 	used  int64 // when it was last read, in reads of the handle
 }
@@ -49,7 +48,6 @@ type stream struct {
 // random, and how far ahead each stream should be.
 type window struct {
 	size    int64 // of the file
-	conns   int64 // requests at once that the parts are made for
 	streams [2]stream
 	reads   int64 // so far
 	seeks   int   // far seeks in a row
@@ -133,7 +131,7 @@ func (w *window) seek(off int64) (*stream, bool) {
 		}
 	}
 	left := s.live
-	*s = stream{live: true, start: off, pos: off, ahead: off, width: firstRead, part: minPart}
+	*s = stream{live: true, start: off, pos: off, ahead: off, width: firstRead}
 	return s, left
 }
 
@@ -189,28 +187,30 @@ func (w *window) stall(s *stream) {
 	w.widen(s, 2*s.width)
 }
 
-// widen sets the window of s and sizes its requests so that they come out in whole rounds: sixteen connections that
-// finish together leave no last one to wait for.
+// widen sets the window of s.
 func (w *window) widen(s *stream, width int64) {
-	s.width = min(width, w.size)
-	s.grown = s.ahead
-	left := min(w.size-s.ahead, s.width)
-	rounds := (left + w.conns*maxPart - 1) / (w.conns * maxPart)
-	if left <= w.conns*lastPart {
-		rounds = 1
+	if width = min(width, w.size); width > s.width {
+		s.width, s.grown, s.last = width, s.ahead, 0
 	}
-	s.part = max(up(left/max(w.conns*rounds, 1), chunkSize), widePart)
 }
 
 // next gives the next bytes to ask for ahead of s, if any, and notes them as asked for. The window is limited to most
 // bytes, the reader's share of the memory.
-func (w *window) next(s *stream, most int64) (span, bool) {
+func (w *window) next(s *stream, most int64, a advice) (span, bool) {
 	if !s.live || w.random || w.size <= smallFile || s.run < probeRead || s.ahead >= w.size {
 		return span{}, false
 	}
-	width := min(s.width, most)
-	part := max(min(s.part, down(width/4, chunkSize)), minPart)
 	from := max(s.ahead, down(s.pos, chunkSize))
+	// The last round is an even one: a part left over would have fifteen connections wait for one.
+	if left, n := w.size-from, int64(a.conns); s.last == 0 && left <= n*a.part*3/2 {
+		s.last = max(min(up(left/n, chunkSize), lastPart), min(widePart, a.part))
+	}
+	part := a.part
+	if s.last > 0 {
+		part = s.last
+	}
+	width := min(s.width, most)
+	part = max(min(part, down(width/4, chunkSize)), minPart)
 	end := min(up(from+part, chunkSize), w.size)
 	if end > s.pos+width {
 		return span{}, false

@@ -60,7 +60,7 @@ func TestWindow(t *testing.T) {
 		}},
 		{"from the middle: first one stall, then a window", 1024 * mib, 192 * mib, []step{
 			{off: 500 * mib, n: 128 * kib, need: span{500 * mib, 501*mib + 256*kib}},
-			{off: 500*mib + 128*kib, n: 896 * kib, local: true, ahead: 30 * mib},
+			{off: 500*mib + 128*kib, n: 896 * kib, local: true, ahead: 24 * mib},
 		}},
 		{"the end of a file", 100 * mib, 192 * mib, []step{
 			{off: 0, n: 4 * kib, need: span{0, 1280 * kib}},
@@ -75,7 +75,7 @@ func TestWindow(t *testing.T) {
 			{off: 200*mib + 4*kib, n: 252 * kib, local: true},
 			{off: 200*mib + 256*kib, n: 256 * kib, need: span{200*mib + 256*kib, 200*mib + 512*kib}},
 			{off: 200*mib + 512*kib, n: 512 * kib, need: span{200*mib + 512*kib, 201 * mib}},
-			{off: 201 * mib, n: 128 * kib, need: span{201 * mib, 202*mib + 256*kib}, ahead: 30 * mib},
+			{off: 201 * mib, n: 128 * kib, need: span{201 * mib, 202*mib + 256*kib}, ahead: 24 * mib},
 		}},
 		{"two streams of one file", 1000 * mib, 192 * mib, []step{
 			{off: 100 * mib, n: 128 * kib, need: span{100 * mib, 101*mib + 256*kib}},
@@ -87,7 +87,7 @@ func TestWindow(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w := window{size: test.size, conns: 16}
+			w := window{size: test.size}
 			for i, s := range test.steps {
 				p := w.read(s.off, s.off+s.n, s.local)
 				need := p.need
@@ -102,7 +102,7 @@ func TestWindow(t *testing.T) {
 				}
 				var ahead int64
 				for {
-					sp, ok := w.next(p.stream, test.most)
+					sp, ok := w.next(p.stream, test.most, advice{16, 8 * mib})
 					if !ok {
 						break
 					}
@@ -118,14 +118,14 @@ func TestWindow(t *testing.T) {
 
 // TestWindowStall doubles the window of a stream from the middle, once for each time that it is read to its end.
 func TestWindowStall(t *testing.T) {
-	w := window{size: 1 << 30, conns: 16}
+	w := window{size: 1 << 30}
 	off := int64(300 * mib)
 	widths := map[int64]bool{}
 	for off < 900*mib {
 		p := w.read(off, off+128*kib, false)
 		w.stall(p.stream)
 		for {
-			if _, ok := w.next(p.stream, 192*mib); !ok {
+			if _, ok := w.next(p.stream, 192*mib, advice{16, 8 * mib}); !ok {
 				break
 			}
 		}
@@ -145,7 +145,8 @@ func TestWindowInvariants(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		size := 1 + rng.Int64N(64*mib)
-		w := window{size: size, conns: 1 + rng.Int64N(16)}
+		w := window{size: size}
+		a := advice{conns: 1 + rng.IntN(16), part: minPart + rng.Int64N(8*mib)}
 		off := int64(0)
 		for range 300 {
 			if rng.IntN(5) == 0 {
@@ -166,7 +167,7 @@ func TestWindowInvariants(t *testing.T) {
 			w.stall(p.stream)
 			most := 1 + rng.Int64N(32*mib)
 			for {
-				sp, ok := w.next(p.stream, most)
+				sp, ok := w.next(p.stream, most, a)
 				if !ok {
 					break
 				}
