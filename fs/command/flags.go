@@ -82,6 +82,9 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 		return cfg, usage{fmt.Sprintf("--log-level %s: want debug, info, warn or error", c.String("log-level"))}
 	}
 	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
+	if err := within(c); err != nil {
+		return cfg, err
+	}
 	memory, err := size(c, "memory")
 	if err != nil {
 		return cfg, err
@@ -104,6 +107,29 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	}
 	cfg.mount = fuse.Options{AllowOther: c.Bool("allow-other"), ReadOnly: c.Bool("read-only"), Debug: c.Bool("debug-fuse"), Log: log}
 	return cfg, owners(c, &cfg.mount)
+}
+
+// within refuses times that mean nothing, rather than at the first run.
+func within(c *cli.Context) error {
+	for _, limit := range []struct {
+		flag        string
+		least, most time.Duration
+	}{
+		{"wait", 0, 24 * time.Hour},
+		{"prefer-wait", time.Second, time.Minute},         // Replicate's limits
+		{"cancel-after", 5 * time.Second, 24 * time.Hour}, // likewise
+		{"poll", time.Second, 24 * time.Hour},
+	} {
+		if d := c.Duration(limit.flag); c.IsSet(limit.flag) && d != 0 && (d < limit.least || d > limit.most) || d < 0 {
+			return usage{fmt.Sprintf("--%s %v: want %v to %v", limit.flag, d, limit.least, limit.most)}
+		}
+	}
+	for _, flag := range []string{"max-runs", "max-runs-per-minute"} {
+		if c.IsSet(flag) && c.Int(flag) < 1 {
+			return usage{fmt.Sprintf("--%s %d: want at least 1; --read-only turns runs off", flag, c.Int(flag))}
+		}
+	}
+	return nil
 }
 
 // owners reads who the files of the mount belong to.
