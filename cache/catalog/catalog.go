@@ -75,6 +75,7 @@ type Catalog struct {
 	mu      sync.Mutex
 	at      position
 	kinds   map[kind]int64      // keys in the table kind
+	layouts map[layout]int64    // keys in the table layout
 	pending map[string]struct{} // changed by other processes, not yet told by Refresh
 	repairs int
 

@@ -22,6 +22,12 @@ type Prediction struct {
 	Full    bool // Raw holds the complete object, as first received complete
 	Removed bool // the API said that it has removed the data
 	Mine    bool // started through this mount
+	Gone    bool // an output is known to be gone
+
+	// Layout is what the caller derived from Raw and wants to have at hand
+	// without reading it, in its own words; "" if it gave nothing. Many
+	// predictions should have the same: each text is held once.
+	Layout string
 }
 
 // A Group is the predictions that have something in common: a model, a status,
@@ -32,13 +38,14 @@ type Group struct {
 	Newest Prediction // the one created last
 }
 
-// A row is a Prediction as it is held in memory, 48 bytes and the id: a million
+// A row is a Prediction as it is held in memory, 56 bytes and the id: a million
 // of them are held. Rows are immutable, a change makes a new one.
 type row struct {
 	id        string
 	created   int64 // Unix nanoseconds, 0 for a zero time
 	completed int64
 	kind      unique.Handle[kind]
+	layout    layout
 	flags     flags
 	rank      rank
 }
@@ -57,7 +64,25 @@ const (
 	removed
 	mine
 	aside // an expired copy is stored beside the object
+	gone  // one of the outputs is
 )
+
+// A layout is the text of Prediction.Layout; its zero value is "".
+type layout struct{ unique.Handle[string] }
+
+func makeLayout(text string) layout {
+	if text == "" {
+		return layout{}
+	}
+	return layout{unique.Make(text)}
+}
+
+func (l layout) text() string {
+	if l == (layout{}) {
+		return ""
+	}
+	return l.Value()
+}
 
 func (r *row) prediction() Prediction {
 	k := r.kind.Value()
@@ -65,6 +90,7 @@ func (r *row) prediction() Prediction {
 		ID: r.id, Model: k.model, Version: k.version, Status: k.status, Source: k.source, Deployment: k.deployment,
 		Created: fromNanos(r.created), Completed: fromNanos(r.completed),
 		Done: r.flags&done != 0, Full: r.rank == rankFull, Removed: r.flags&removed != 0, Mine: r.flags&mine != 0,
+		Gone: r.flags&gone != 0, Layout: r.layout.text(),
 	}
 }
 

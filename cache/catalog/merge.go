@@ -98,7 +98,7 @@ func merge(old *row, rec Record) merged {
 		m.raw = putAside
 	}
 	if m.raw == takeRaw || m.raw == moveAside {
-		m.row.rank = is.rank
+		m.row.rank, m.row.layout = is.rank, is.layout
 	}
 	switch {
 	case m.raw == putAside, m.raw == moveAside:
@@ -141,6 +141,9 @@ func arrived(rec Record) row {
 		kind: unique.Make(kind{model: rec.Model, version: rec.Version, status: rec.Status,
 			source: rec.Source, deployment: rec.Deployment}),
 		rank: rankOf(rec),
+	}
+	if r.rank != rankNone {
+		r.layout = makeLayout(rec.Layout)
 	}
 	if rec.Done {
 		r.flags |= done

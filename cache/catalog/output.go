@@ -54,6 +54,25 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 	return maps.Clone(known), nil
 }
 
+// Recent is Outputs where it needs no reading: of predictions whose outputs were
+// asked for lately. The map is the catalog's, and must not be changed.
+func (c *Catalog) Recent(id string) (known map[string]Output, ok bool) {
+	known, _, ok = c.outputs.look(id)
+	return known, ok
+}
+
+// Size is the sum of the sizes that are known, of outputs that are not gone. It
+// reads them all: half a second for a million.
+func (c *Catalog) Size(ctx context.Context) (sum int64, err error) {
+	err = c.view(ctx, func(p *pool) error {
+		return p.scan(ctx, "SELECT coalesce(sum(size), 0) FROM output WHERE gone = ?", false, &sum)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sum up outputs: %w", err)
+	}
+	return sum, nil
+}
+
 // PutOutputs stores what was learned; names that m does not have keep what was
 // known. Facts that are known already cost no transaction.
 func (c *Catalog) PutOutputs(ctx context.Context, id string, m map[string]Output) error {
@@ -72,6 +91,7 @@ func (c *Catalog) PutOutputs(ctx context.Context, id string, m map[string]Output
 		return nil
 	}
 	err = c.write(ctx, process, func(ctx context.Context, t *transaction) error {
+		lost := false
 		for name, o := range fresh {
 			err := t.exec(ctx, `INSERT INTO output (id, name, size, type, etag, modified, gone, spooled) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (id, name) DO UPDATE SET size = excluded.size, type = excluded.type, etag = excluded.etag,
@@ -80,8 +100,18 @@ func (c *Catalog) PutOutputs(ctx context.Context, id string, m map[string]Output
 			if err != nil {
 				return err
 			}
+			lost = lost || o.Gone
 		}
-		return t.tell(ctx, id, nil)
+		old := t.known(id)
+		if !lost || old == nil || old.flags&gone != 0 {
+			return t.tell(ctx, id, nil)
+		}
+		r := *old
+		r.flags |= gone
+		if err := t.exec(ctx, "UPDATE prediction SET flags = ? WHERE id = ?", int64(r.flags), id); err != nil {
+			return err
+		}
+		return t.tell(ctx, id, &r)
 	})
 	// read again when asked for: another process may have written as well
 	c.outputs.drop(id)

@@ -22,7 +22,8 @@ type Record struct {
 // bring nothing new cost no transaction. It keeps no reference to the records.
 //
 // The rules of the merge are in the package comment. Full counts only with Done,
-// with an object and without Removed; Completed counts only with Done.
+// with an object and without Removed; Completed counts only with Done; Layout
+// counts only with an object, and stays or goes with it. Gone is not counted.
 func (c *Catalog) Put(ctx context.Context, recs ...Record) (changed []string, err error) {
 	for _, rec := range recs {
 		if rec.ID == "" {
@@ -150,10 +151,14 @@ func (t *transaction) store(ctx context.Context, known bool, m *merged, packed [
 	if err != nil {
 		return err
 	}
-	if !known {
-		return t.exec(ctx, "INSERT INTO prediction (id, kind, created, completed, flags, rank, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			m.row.id, n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key)
+	l, err := t.layout(ctx, &m.row)
+	if err != nil {
+		return err
 	}
-	return t.exec(ctx, "UPDATE prediction SET kind = ?, created = ?, completed = ?, flags = ?, rank = ?, raw = ? WHERE id = ?",
-		n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key, m.row.id)
+	if !known {
+		return t.exec(ctx, "INSERT INTO prediction (id, kind, created, completed, flags, rank, raw, layout) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			m.row.id, n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key, l)
+	}
+	return t.exec(ctx, "UPDATE prediction SET kind = ?, created = ?, completed = ?, flags = ?, rank = ?, raw = ?, layout = ? WHERE id = ?",
+		n, m.row.created, m.row.completed, int64(m.row.flags), int64(m.row.rank), key, l, m.row.id)
 }

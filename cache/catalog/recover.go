@@ -200,7 +200,7 @@ func (t *transaction) forget(ctx context.Context, id string) error {
 	}
 	r := *old
 	if _, err := unpack(id, body); err != nil {
-		r.rank = rankNone
+		r.rank, r.layout = rankNone, layout{}
 	}
 	if _, err := unpack(id, beside); err != nil || r.rank == rankNone {
 		r.flags &^= aside
@@ -210,7 +210,7 @@ func (t *transaction) forget(ctx context.Context, id string) error {
 	}
 	var err error
 	if r.rank == rankNone {
-		err = t.exec(ctx, "UPDATE prediction SET rank = ?, flags = ?, raw = NULL WHERE id = ?", int64(r.rank), int64(r.flags), id)
+		err = t.exec(ctx, "UPDATE prediction SET rank = ?, flags = ?, raw = NULL, layout = NULL WHERE id = ?", int64(r.rank), int64(r.flags), id)
 	} else {
 		err = t.exec(ctx, "UPDATE prediction SET flags = ? WHERE id = ?", int64(r.flags), id)
 	}

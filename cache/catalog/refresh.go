@@ -72,8 +72,10 @@ func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 // readNewsLocked reads what changed after the position.
 func (c *Catalog) readNewsLocked(ctx context.Context, s *session) error {
 	q, err := s.query(ctx, `SELECT n.id, coalesce(p.created, 0), coalesce(p.completed, 0), coalesce(p.flags, 0), coalesce(p.rank, 0),
-		coalesce(k.n, 0), coalesce(k.model, ''), coalesce(k.version, ''), coalesce(k.status, ''), coalesce(k.source, ''), coalesce(k.deployment, '')
-		FROM (SELECT DISTINCT id FROM news WHERE n > ?) n LEFT JOIN prediction p ON p.id = n.id LEFT JOIN kind k ON k.n = p.kind`, c.at.news)
+		coalesce(k.n, 0), coalesce(k.model, ''), coalesce(k.version, ''), coalesce(k.status, ''), coalesce(k.source, ''), coalesce(k.deployment, ''),
+		coalesce(l.n, 0), coalesce(l.text, '')
+		FROM (SELECT DISTINCT id FROM news WHERE n > ?) n LEFT JOIN prediction p ON p.id = n.id LEFT JOIN kind k ON k.n = p.kind
+		LEFT JOIN layout l ON l.n = p.layout`, c.at.news)
 	if err != nil {
 		return err
 	}
@@ -83,8 +85,10 @@ func (c *Catalog) readNewsLocked(ctx context.Context, s *session) error {
 	for q.Next() {
 		var r row
 		var k kind
-		var n int64
-		if err := q.Scan(&r.id, &r.created, &r.completed, &r.flags, &r.rank, &n, &k.model, &k.version, &k.status, &k.source, &k.deployment); err != nil {
+		var n, layoutKey int64
+		var text string
+		if err := q.Scan(&r.id, &r.created, &r.completed, &r.flags, &r.rank,
+			&n, &k.model, &k.version, &k.status, &k.source, &k.deployment, &layoutKey, &text); err != nil {
 			return err
 		}
 		c.pending[r.id] = struct{}{}
@@ -94,6 +98,10 @@ func (c *Catalog) readNewsLocked(ctx context.Context, s *session) error {
 		}
 		c.kinds[k] = n
 		r.kind = unique.Make(k)
+		if layoutKey != 0 {
+			r.layout = makeLayout(text)
+			c.layouts[r.layout] = layoutKey
+		}
 		// an equal row of a running prediction has another object; of a final
 		// one it is only the outputs that were learned
 		if old := snap.row(r.id); old == nil || *old != r || r.flags&done == 0 {
@@ -115,7 +123,11 @@ func (c *Catalog) readAllLocked(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	rows, err := readRows(ctx, s, handles)
+	layouts, shapes, err := readLayouts(ctx, s)
+	if err != nil {
+		return err
+	}
+	rows, err := readRows(ctx, s, handles, shapes)
 	if err != nil {
 		return err
 	}
@@ -128,7 +140,7 @@ func (c *Catalog) readAllLocked(ctx context.Context, s *session) error {
 		c.noteDifferences(old, snap)
 	}
 	c.outputs.dropAll()
-	c.kinds = kinds
+	c.kinds, c.layouts = kinds, layouts
 	c.snap.Store(snap)
 	return nil
 }
@@ -151,20 +163,40 @@ func readKinds(ctx context.Context, s *session) (map[kind]int64, map[int64]uniqu
 	return kinds, handles, q.Err()
 }
 
+func readLayouts(ctx context.Context, s *session) (keys map[layout]int64, layouts map[int64]layout, err error) {
+	q, err := s.query(ctx, "SELECT n, text FROM layout")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer q.Close()
+	keys, layouts = map[layout]int64{}, map[int64]layout{}
+	for q.Next() {
+		var n int64
+		var text string
+		if err := q.Scan(&n, &text); err != nil {
+			return nil, nil, err
+		}
+		l := makeLayout(text)
+		keys[l], layouts[n] = n, l
+	}
+	return keys, layouts, q.Err()
+}
+
 // readRows reads all rows in the order of their ids, which is that of the table.
-func readRows(ctx context.Context, s *session, kinds map[int64]unique.Handle[kind]) ([]*row, error) {
-	q, err := s.query(ctx, "SELECT id, kind, created, completed, flags, rank FROM prediction ORDER BY id")
+func readRows(ctx context.Context, s *session, kinds map[int64]unique.Handle[kind], layouts map[int64]layout) ([]*row, error) {
+	q, err := s.query(ctx, "SELECT id, kind, created, completed, flags, rank, coalesce(layout, 0) FROM prediction ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
 	defer q.Close()
 	var rows []*row
-	var kind int64
+	var kind, shape int64
 	for q.Next() {
 		r := new(row)
-		if err := q.Scan(&r.id, &kind, &r.created, &r.completed, &r.flags, &r.rank); err != nil {
+		if err := q.Scan(&r.id, &kind, &r.created, &r.completed, &r.flags, &r.rank, &shape); err != nil {
 			return nil, err
 		}
+		r.layout = layouts[shape]
 		var ok bool
 		if r.kind, ok = kinds[kind]; !ok || r.rank > rankFull {
 			return nil, fmt.Errorf("prediction %q is of kind %d and rank %d: %w", r.id, kind, r.rank, errDamaged)

@@ -11,7 +11,7 @@ import (
 // tables are those whose rows are worth rescuing, each with the order in which
 // its rows are stored.
 var tables = []struct{ name, order string }{
-	{"kind", "n"}, {"prediction", "id"}, {"raw", "n"}, {"output", "id"}, {"document", "rowid"}, {"run", "rowid"},
+	{"kind", "n"}, {"layout", "n"}, {"prediction", "id"}, {"raw", "n"}, {"output", "id"}, {"document", "rowid"}, {"run", "rowid"},
 }
 
 // salvage makes a new database at the path to and copies into it what can be
@@ -50,7 +50,8 @@ func salvage(ctx context.Context, from, to string) (rows int, err error) {
 	// an object whose row was lost cannot be told from others
 	for _, mend := range []string{
 		"DELETE FROM raw WHERE n NOT IN (SELECT raw FROM prediction WHERE raw NOT NULL)",
-		fmt.Sprintf("UPDATE prediction SET raw = NULL, rank = %d, flags = flags & ~%d WHERE raw NOT IN (SELECT n FROM raw)", rankNone, aside),
+		fmt.Sprintf("UPDATE prediction SET raw = NULL, layout = NULL, rank = %d, flags = flags & ~%d WHERE raw NOT IN (SELECT n FROM raw)", rankNone, aside),
+		"UPDATE prediction SET layout = NULL WHERE layout NOT IN (SELECT n FROM layout)",
 		"INSERT OR IGNORE INTO kind (model, version, status, source, deployment) VALUES ('', '', '', '', '')",
 		"UPDATE prediction SET kind = (SELECT n FROM kind WHERE model = '' AND version = '' AND status = '' AND source = '' AND deployment = '') WHERE kind NOT IN (SELECT n FROM kind)",
 	} {

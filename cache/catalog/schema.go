@@ -78,6 +78,15 @@ var migrations = []string{
 	// A prediction that was last seen running and next seen expired has two
 	// objects worth keeping.
 	`ALTER TABLE raw ADD COLUMN aside BLOB`,
+	// What many predictions look like is told once, as with kinds, and held in
+	// memory, so that walking an account reads no object.
+	`
+	CREATE TABLE layout (
+		n    INTEGER PRIMARY KEY,
+		text TEXT NOT NULL UNIQUE
+	) STRICT;
+	ALTER TABLE prediction ADD COLUMN layout INTEGER;
+	`,
 }
 
 // source is the name of a database for database/sql. Every connection waits

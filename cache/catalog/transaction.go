@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
 	"maps"
 )
 
@@ -26,6 +27,9 @@ type transaction struct {
 	news    bool
 	kinds   map[kind]int64 // known before
 	learned map[kind]int64 // learned here, not to be trusted before the commit
+
+	layouts        map[layout]int64 // as kinds
+	learnedLayouts map[layout]int64 // as learned
 }
 
 // write runs f in a transaction that no other can interleave with. If f or the
@@ -55,7 +59,8 @@ func (c *Catalog) writeLocked(ctx context.Context, d durability, f func(context.
 	if err := c.catchUpLocked(calm, s); err != nil {
 		return err
 	}
-	t := &transaction{session: s, base: c.snap.Load(), rows: map[string]*row{}, kinds: c.kinds, learned: map[kind]int64{}}
+	t := &transaction{session: s, base: c.snap.Load(), rows: map[string]*row{}, kinds: c.kinds, learned: map[kind]int64{},
+		layouts: c.layouts, learnedLayouts: map[layout]int64{}}
 	if err := f(calm, t); err != nil {
 		return err
 	}
@@ -76,6 +81,7 @@ func (c *Catalog) writeLocked(ctx context.Context, d durability, f func(context.
 	}
 	c.at = at
 	maps.Copy(c.kinds, t.learned)
+	maps.Copy(c.layouts, t.learnedLayouts)
 	if len(t.rows) > 0 {
 		c.snap.Store(t.base.with(t.rows))
 	}
@@ -114,4 +120,30 @@ func (t *transaction) kind(ctx context.Context, k kind) (int64, error) {
 		t.learned[k] = n
 	}
 	return n, err
+}
+
+// maxLayouts is how many layouts are held. An account in which no two
+// predictions look alike shall not fill the memory.
+const maxLayouts = 10_000
+
+// layout is the key of the layout of r in the file. There may be none, and
+// then r has no layout any more.
+func (t *transaction) layout(ctx context.Context, r *row) (key sql.NullInt64, err error) {
+	if r.layout == (layout{}) {
+		return key, nil
+	}
+	for _, known := range []map[layout]int64{t.layouts, t.learnedLayouts} {
+		if n, ok := known[r.layout]; ok {
+			return sql.NullInt64{Int64: n, Valid: true}, nil
+		}
+	}
+	if len(t.layouts)+len(t.learnedLayouts) >= maxLayouts {
+		r.layout = layout{}
+		return key, nil
+	}
+	n, err := t.insert(ctx, "INSERT INTO layout (text) VALUES (?)", r.layout.text())
+	if err == nil {
+		t.learnedLayouts[r.layout] = n
+	}
+	return sql.NullInt64{Int64: n, Valid: true}, err
 }
