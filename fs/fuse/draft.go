@@ -31,6 +31,7 @@ type draft struct {
 	ino    uint64
 	d      tree.Draft
 	opener uint32 // the process; 0 if unknown
+	mode   uint32 // O_WRONLY or O_RDWR
 	whole  bool   // a change of the size is a write too, see tree.Truncater
 	dirty  atomic.Bool
 
@@ -72,7 +73,7 @@ func (b *binding) openDraft(ctx context.Context, id uint64, f tree.File, flags, 
 		}
 	}
 	_, whole := f.(tree.Truncater)
-	w := &draft{id: id, ino: b.nodes.ino(f), d: d, opener: b.procs.tgid(tid), whole: whole}
+	w := &draft{id: id, ino: b.nodes.ino(f), d: d, opener: b.procs.tgid(tid), mode: flags & syscall.O_ACCMODE, whole: whole}
 	b.nodes.with(id, func(o *opened) {
 		o.direct++
 		o.drafts = append(o.drafts, w)
@@ -176,7 +177,7 @@ func (b *binding) complete(w *draft, tid uint32) bool {
 		w.abandon(b, "the program that wrote it was killed")
 		return false
 	}
-	held, known := b.procs.holds(tid, b.device(), w.ino)
+	held, known := b.procs.holds(tid, b.device(), w.ino, w.mode)
 	return known && !held
 }
 

@@ -22,7 +22,7 @@ type office struct {
 
 func (o *office) tgid(tid uint32) uint32 { return tid / 10 }
 func (o *office) killed(tid uint32) bool { return o.dead[tid] }
-func (o *office) holds(tid uint32, _ string, _ uint64) (bool, bool) {
+func (o *office) holds(tid uint32, _ string, _ uint64, _ uint32) (bool, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.others[tid/10], !o.blind

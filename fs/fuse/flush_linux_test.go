@@ -415,3 +415,57 @@ func TestEditors(t *testing.T) {
 	})
 	f.t = t
 }
+
+func TestForcedUnmountWhileASaveWaits(t *testing.T) {
+	f := mountFar(t)
+	cmd := f.start("bash", "-c", "echo wait > prompt.txt")
+	fmt.Fprintln(f.in, "unmount") // 5 s, in vain
+	fmt.Fprintln(f.in, "unmount") // by force
+	f.wait("done")
+	f.wait("ended")
+	f.wait("done")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAbortedConnectionEndsTheWaiting(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can abort a connection")
+	}
+	f := mountFar(t)
+	cmd := f.start("bash", "-c", "echo wait > prompt.txt")
+	detachForce(f.dir)
+	f.wait("ended")
+	cmd.Wait()
+}
+
+// detachForce is umount -f.
+func detachForce(dir string) { syscall.Unmount(dir, syscall.MNT_FORCE) }
+
+// TestLateSaveIsWaitedFor: the last release starts a save that nobody waits
+// for but the end of the mount.
+func TestLateSaveIsWaitedFor(t *testing.T) {
+	needs(t, "python3")
+	f := mountFar(t)
+	f.sh("bash", python(
+		`fd = os.open('prompt.txt', os.O_WRONLY)`,
+		`r, w = os.pipe()`,
+		`if os.fork() == 0: os.read(r, 1); os.write(fd, b'wait'); os._exit(0)`,
+		`os.close(fd); os.write(w, b'x'); os.wait()`))
+	f.wait("waiting")
+	fmt.Fprintln(f.in, "unmount")
+	waitFor(t, func() bool { return !strings.Contains(ourMounts(), f.dir) })
+	select {
+	case e := <-f.events:
+		t.Errorf("the unmount did not wait: %v", e)
+	case <-time.After(2 * glance):
+	}
+	f.cmd.Process.Signal(syscall.SIGUSR1) // let it finish, as the commands are busy
+	if e := f.wait("commit"); e.Content != "wait" {
+		t.Errorf("saved %q", e.Content)
+	}
+	if e := f.wait("done"); e.Err != "" {
+		t.Errorf("unmount: %s", e.Err)
+	}
+}

@@ -3,7 +3,7 @@
 //
 // It stands on go-fuse's raw requests and not on its nodes. Our nodes have
 // numbers that never change, so the number of a node is the kernel's name for
-// it, and a table of 60 bytes for each walked file takes the place of a tree
+// it, and a table of some 70 bytes for each walked file takes the place of a tree
 // of inodes. Nothing is kept for what the kernel has not been told.
 //
 // # What the kernel may believe

@@ -257,6 +257,13 @@ func daemon(dir string) int {
 	}
 	// Whatever becomes of the test, the mount must be taken away.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	finish := make(chan os.Signal, 1)
+	signal.Notify(finish, syscall.SIGUSR1)
+	go func() {
+		for range finish {
+			s.done()
+		}
+	}()
 	tell(event{Kind: "ready"})
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {

@@ -13,10 +13,11 @@ type processes interface {
 	// killed says that the thread is on its way out because of a signal.
 	killed(tid uint32) bool
 
-	// holds says whether the process of the thread still has a descriptor to
-	// write the file with this Ino in the mount on device ("0:45"). The
-	// second result is false where that cannot be told.
-	holds(tid uint32, device string, ino uint64) (held, known bool)
+	// holds says whether the process of the thread still has a descriptor of
+	// the file with this Ino in the mount on device ("0:45"), opened in this
+	// mode (O_WRONLY or O_RDWR). The second result is false where that cannot
+	// be told. Two openings in the same mode look like one.
+	holds(tid uint32, device string, ino uint64, mode uint32) (held, known bool)
 
 	// waits says whether the thread still sleeps in its call, and whether a
 	// signal that asks it to end is pending: INT, QUIT, TERM, HUP or KILL.

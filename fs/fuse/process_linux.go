@@ -82,7 +82,7 @@ func (p proc) killed(tid uint32) bool {
 	return os.IsPermission(err) && field(statThreads) <= 1 && field(statFlags)&flagSignaled != 0
 }
 
-func (p proc) holds(tid uint32, device string, ino uint64) (held, known bool) {
+func (p proc) holds(tid uint32, device string, ino uint64, mode uint32) (held, known bool) {
 	if tid == 0 {
 		return false, false
 	}
@@ -109,12 +109,12 @@ func (p proc) holds(tid uint32, device string, ino uint64) (held, known bool) {
 				number = strings.TrimSpace(value)
 			}
 		}
-		if flags&syscall.O_ACCMODE == syscall.O_RDONLY {
+		if uint32(flags)&syscall.O_ACCMODE != mode {
 			continue
 		}
-		// Kernels before 5.14 do not show the ino. Any file that is open for
-		// writing in this mount then counts: to wait for the last release is
-		// the safe mistake.
+		// Kernels before 5.14 do not show the ino. Any file that is open like
+		// this in this mount then counts: to wait for the last release is the
+		// safe mistake.
 		if number != "" && number != strconv.FormatUint(ino, 10) {
 			continue
 		}

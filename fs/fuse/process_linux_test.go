@@ -81,7 +81,8 @@ func TestHolds(t *testing.T) {
 		want bool
 	}{
 		"this one":         {fd("0100001", "40", "99"), true},
-		"read and write":   {fd("0100002", "40", "99"), true},
+		"read and write":   {fd("0100002", "40", "99"), false},
+		"append":           {fd("0102001", "40", "99"), true},
 		"in a bind mount":  {fd("0102001", "41", "99"), true},
 		"another file":     {fd("0100001", "40", "98"), false},
 		"for reading":      {fd("0100000", "40", "99"), false},
@@ -90,15 +91,15 @@ func TestHolds(t *testing.T) {
 		"old, elsewhere":   {fd("0100001", "22", ""), false},
 	} {
 		p := fakeProc(t, 7, map[string]string{"mountinfo": mountinfo, "fdinfo/0": fd("02", "22", "5"), "fdinfo/3": test.fd})
-		held, known := p.holds(7, "0:45", 99)
+		held, known := p.holds(7, "0:45", 99, syscall.O_WRONLY)
 		if held != test.want || !known {
 			t.Errorf("%s: holds = %t, %t, want %t, true", name, held, known, test.want)
 		}
 	}
-	if held, known := fakeProc(t, 7, map[string]string{"stat": ""}).holds(7, "0:45", 99); held || known {
+	if held, known := fakeProc(t, 7, map[string]string{"stat": ""}).holds(7, "0:45", 99, syscall.O_WRONLY); held || known {
 		t.Errorf("without fdinfo: holds = %t, %t, want false, false", held, known)
 	}
-	if _, known := newProcesses().holds(0, "0:45", 99); known {
+	if _, known := newProcesses().holds(0, "0:45", 99, syscall.O_WRONLY); known {
 		t.Error("something is known of a process in another namespace")
 	}
 }

@@ -197,28 +197,31 @@ func TestLocalFileOfAnotherSizeIsNotUsed(t *testing.T) {
 // announcing is a handle that tells of its bytes.
 type announcing struct {
 	tree.Handle
-	receive func(int64, []byte)
+	receiver chan func(int64, []byte)
 }
 
-func (a *announcing) Announce(receive func(int64, []byte)) { a.receive = receive }
+func announcer(h tree.Handle) announcing { return announcing{h, make(chan func(int64, []byte), 1)} }
+
+func (a announcing) Announce(receive func(int64, []byte)) { a.receiver <- receive }
 
 func TestPush(t *testing.T) {
 	b := bind(t, Options{})
 	size := 3*piece + 100
-	a := &announcing{Handle: tree.Memory(bytes.Repeat([]byte("x"), size))}
+	a := announcer(tree.Memory(bytes.Repeat([]byte("x"), size)))
 	f := &opens{brief{tree.Bytes(tree.Ino("f"), when, nil), tree.Info{Mode: 0o444, Size: int64(size), Valid: tree.Final}}, a}
 	b.s.extra = []tree.Entry{{Name: "f", Node: f}}
 	id := b.lookup("f").NodeId
 	fh := b.open(id, syscall.O_RDONLY).Fh
 	p := make([]byte, size)
-	a.receive(0, p[:2*piece])          // in two pieces
-	a.receive(2*piece, p[:pageSize])   // whole pages
-	a.receive(3*piece, p[:100])        // the end
-	a.receive(1, p[:pageSize])         // not from a page's start
-	a.receive(0, p[:100])              // not to a page's end
-	a.receive(3*piece, p[:2*pageSize]) // past the end
+	receive := <-a.receiver
+	receive(0, p[:2*piece])          // in two pieces
+	receive(2*piece, p[:pageSize])   // whole pages
+	receive(3*piece, p[:100])        // the end
+	receive(1, p[:pageSize])         // not from a page's start
+	receive(0, p[:100])              // not to a page's end
+	receive(3*piece, p[:2*pageSize]) // past the end
 	b.release(id, fh)
-	a.receive(0, p[:pageSize]) // closed
+	receive(0, p[:pageSize]) // closed
 	want := []string{"store", "store", "store", "store"}
 	if got := b.kernel.all(); len(got) != len(want) {
 		t.Errorf("pushed %v, want 4 pieces", got)
@@ -238,11 +241,11 @@ func (f *opens) Open(context.Context) (tree.Handle, error) { return f.h, nil }
 
 func TestNoPushIntoDirectFiles(t *testing.T) {
 	b := bind(t, Options{})
-	a := &announcing{Handle: tree.Memory("x")}
+	a := announcer(tree.Memory("x"))
 	f := &opens{brief{tree.Bytes(tree.Ino("f"), when, nil), tree.Info{Mode: 0o444, Size: 1, Live: true}}, a}
 	b.s.extra = []tree.Entry{{Name: "f", Node: f}}
 	b.open(b.lookup("f").NodeId, syscall.O_RDONLY)
-	if a.receive != nil {
+	if len(a.receiver) > 0 {
 		t.Error("a file without pages is asked to announce")
 	}
 }

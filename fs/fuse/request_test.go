@@ -47,7 +47,7 @@ func TestRequestEnds(t *testing.T) {
 		"when interrupted and forced": {func(w *world) { close(w.cancel); synctest.Wait(); close(w.b.quit) }, 0, context.Canceled},
 		"after a resized window": {func(w *world) {
 			close(w.cancel)
-			time.Sleep(time.Second)
+			time.Sleep(time.Second + 1) // between two looks
 			if err := w.r.Err(); err != nil {
 				t.Errorf("a harmless signal ended the request: %v", err)
 			}

@@ -47,7 +47,7 @@ func newSample(events func(event)) *sample {
 	s := &sample{events: events, finish: make(chan struct{})}
 	s.desk = newDesk(s, "desk")
 	s.grows = &growing{}
-	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MiB
+	big := bytes.Repeat([]byte("0123456789abcdef"), 8<<10) // 128 KiB
 	run := tree.Folder(tree.Ino("run"), when,
 		tree.Entry{Name: "status", Node: tree.Bytes(tree.Ino("status"), when, []byte("succeeded\n"))},
 		tree.Entry{Name: "output.bin", Node: tree.Bytes(tree.Ino("output"), when, big)},

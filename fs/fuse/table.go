@@ -19,7 +19,7 @@ const aliasBit = 1 << 63
 
 // A table holds what the kernel remembers: by number the node, and how many
 // times the kernel was told of it. It is all that a walked file costs here,
-// about 60 bytes, so it has neither names nor parents. What only open files
+// about 70 bytes, so it has neither names nor parents. What only open files
 // need is kept apart, in opened.
 type table struct {
 	root    tree.Dir
