@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -186,4 +187,30 @@ func TestLeaks(t *testing.T) {
 			t.Errorf("got %d leaks, want 5: %v", len(got), got)
 		}
 	})
+}
+
+// BenchmarkDelivery is how fast computed bytes leave over loopback.
+func BenchmarkDelivery(b *testing.B) {
+	const size = 256 << 20
+	s := New(Options{})
+	defer s.Close()
+	v, err := s.Serve(b.Context(), "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := NewBlob("big.bin", size)
+	s.Add(Prediction{Model: "acme/blob", Status: Succeeded, Output: f})
+	u := bases{output: "http://" + v.OutputHost()}.url(f)
+	b.SetBytes(size)
+	for b.Loop() {
+		res, err := http.Get(u)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if n != size || err != nil {
+			b.Fatal(n, err)
+		}
+	}
 }

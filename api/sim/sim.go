@@ -67,8 +67,9 @@ type Options struct {
 	Token   string // the accepted token; default DemoToken
 	Account string // the user name; default "demo"
 
-	// Past is the number of predictions that were there before the start.
-	// PastModel, "owner/name", makes all of them runs of that model.
+	// Past is the number of predictions that were there before the start; an
+	// account with a past also has a model of its own, trainings and a
+	// deployment. PastModel, "owner/name", makes all of them runs of that model.
 	Past      int
 	PastModel string
 

@@ -72,11 +72,16 @@ func (s *Sim) findUpload(id string) *upload {
 	return nil
 }
 
+// expireLocked forgets the uploads whose day is over.
+func (s *Sim) expireLocked() {
+	now := s.now()
+	s.uploads = slices.DeleteFunc(s.uploads, func(u *upload) bool { return !now.Before(u.created.Add(uploadLife)) })
+}
+
 func listFiles(c *call) (*reply, *problem) {
 	s := c.s
 	s.mu.Lock()
-	now := s.now()
-	s.uploads = slices.DeleteFunc(s.uploads, func(u *upload) bool { return !now.Before(u.created.Add(uploadLife)) })
+	s.expireLocked()
 	list := slices.Clone(s.uploads)
 	s.mu.Unlock()
 	return c.paged(len(list), pageSize, func(i int) any { return list[i].shape(c.bases) })
@@ -118,6 +123,7 @@ func createFile(c *call) (*reply, *problem) {
 	// Looks like base64 because it is: of a UUID.
 	x := hexID(fmt.Sprint("upload ", s.opt.Seed, s.seq))
 	u.id = base64.RawURLEncoding.EncodeToString([]byte(x[:8] + "-" + x[8:12] + "-4" + x[13:16] + "-a" + x[17:20] + "-" + x[20:32]))
+	s.expireLocked()
 	s.uploads = slices.Insert(s.uploads, 0, u)
 	return &reply{status: http.StatusCreated, v: u.shape(c.bases)}, nil
 }
