@@ -1,0 +1,125 @@
+package mounted
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	readyLimit = 60 * time.Second // a machine that also builds and tests is slow
+	endLimit   = 30 * time.Second
+)
+
+// A process is one run of the program.
+type process struct {
+	cmd       *exec.Cmd
+	out, said output
+	done      chan struct{} // closed when it has ended
+	err       error         // of its end, set before
+}
+
+// start starts the program and waits until it prints a line that begins with
+// ready. If it ends before, the error is a *Failure.
+func start(program string, args, env []string, user identity, ready string) (*process, error) {
+	p := &process{cmd: exec.Command(program, args...), done: make(chan struct{})}
+	p.out.line, p.out.seen = ready, make(chan struct{})
+	p.cmd.Env = env
+	p.cmd.Dir = "/"
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.said
+	p.cmd.SysProcAttr = attributes(user)
+	p.cmd.WaitDelay = 5 * time.Second
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	select {
+	case <-p.out.seen:
+		return p, nil
+	case <-p.done:
+		return p, &Failure{p.cmd.ProcessState.ExitCode(), p.said.String()}
+	case <-time.After(readyLimit):
+		p.kill()
+		return p, fmt.Errorf("not ready after %v: %s", readyLimit, p.said.String())
+	}
+}
+
+// Log is what the program has printed on standard error since its last start.
+func (p *process) Log() string { return p.said.String() }
+
+// PID is the number of its process.
+func (p *process) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends it one.
+func (p *process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Done is closed when it has ended.
+func (p *process) Done() <-chan struct{} { return p.done }
+
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *process) interrupt() error {
+	if err := p.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-time.After(endLimit):
+		p.Signal(goroutines) // the log then says where it hangs
+		p.kill()
+		return fmt.Errorf("it goes on %v after an interrupt", endLimit)
+	}
+}
+
+func (p *process) kill() {
+	if p.running() {
+		p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// An output keeps what a process prints.
+type output struct {
+	mu   sync.Mutex // guards all below
+	b    bytes.Buffer
+	line string // what the line that is waited for begins with
+	seen chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Write(p)
+	if o.line != "" {
+		for l := range strings.Lines(o.b.String()) {
+			if strings.HasPrefix(l, o.line) && strings.HasSuffix(l, "\n") {
+				close(o.seen)
+				o.line = ""
+				break
+			}
+		}
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}

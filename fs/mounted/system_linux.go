@@ -1,0 +1,44 @@
+package mounted
+
+import (
+	"os"
+	"strings"
+	"syscall"
+)
+
+// attributes are those of a process that runs as user. If the test dies, it
+// is interrupted, and so unmounts.
+func attributes(user identity) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT, Setpgid: true}
+	if user != self() {
+		a.Credential = &syscall.Credential{Uid: uint32(user.uid), Gid: uint32(user.gid)}
+	}
+	return a
+}
+
+// mountsIn are the mounted folders in dir, or dir itself. Nothing is looked
+// into: a dead mount does not answer.
+func mountsIn(dir string) []string {
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if at := unescape.Replace(f[1]); at == dir || strings.HasPrefix(at, dir+"/") {
+			found = append(found, at)
+		}
+	}
+	return found
+}
+
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// detach takes a mount away that may be in use or dead.
+func detach(dir string) error {
+	return syscall.Unmount(dir, syscall.MNT_DETACH)
+}
+
+// goroutines has a Go program print them and end.
+const goroutines = syscall.SIGQUIT

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package mounted
+
+import (
+	"errors"
+	"syscall"
+)
+
+// No test gets as far as this here, see needFUSE.
+
+func attributes(identity) *syscall.SysProcAttr { return nil }
+
+func mountsIn(string) []string { return nil }
+
+func detach(string) error { return errors.ErrUnsupported }
+
+const goroutines = syscall.SIGQUIT
