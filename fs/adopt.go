@@ -120,7 +120,7 @@ func (f *FS) adopt(ctx context.Context, r catalog.Run, cause error) (*api.Predic
 		case try == adoptTries && err != nil:
 			return nil, fmt.Errorf("%w\nThe list of predictions could not be read either: %v", cause, err)
 		case try == adoptTries:
-			return nil, fmt.Errorf("%w\nNo such prediction is in the list, so it was probably not started.", cause)
+			return nil, fmt.Errorf("%w\nNo such prediction is in the list, so it was probably not started", cause)
 		}
 		timer := time.NewTimer(pause)
 		select {
