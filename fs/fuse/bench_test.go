@@ -196,3 +196,84 @@ func (v *volatile) Peek() (tree.Info, bool) {
 	info.Valid = time.Second
 	return info, ok
 }
+
+// runs is a folder of n folders of 8 files each, made when they are asked for.
+type runs struct {
+	tree.Dir
+	n int
+}
+
+func (r runs) name(i int) string { return fmt.Sprintf("run-%06d", i) }
+
+func (r runs) run(name string) tree.Node { return run{r.Dir, name} }
+
+func (r runs) Lookup(_ context.Context, name string) (tree.Node, error) { return r.run(name), nil }
+
+func (r runs) List(context.Context) ([]tree.Entry, error) {
+	entries := make([]tree.Entry, r.n)
+	for i := range entries {
+		name := r.name(i)
+		entries[i] = tree.Entry{Name: name, Node: r.run(name)}
+	}
+	return entries, nil
+}
+
+type run struct {
+	tree.Dir
+	name string
+}
+
+func (r run) Ino() uint64 { return tree.Ino("run", r.name) }
+
+func (r run) List(context.Context) ([]tree.Entry, error) {
+	entries := make([]tree.Entry, 8)
+	for i := range entries {
+		name := "file-" + strconv.Itoa(i)
+		entries[i] = tree.Entry{Name: name, Node: leaf{tree.Ino("run", r.name, name)}}
+	}
+	return entries, nil
+}
+
+func (r run) Lookup(_ context.Context, name string) (tree.Node, error) {
+	return leaf{tree.Ino("run", r.name, name)}, nil
+}
+
+// BenchmarkFind is find -type f over folders of 8 files each.
+func BenchmarkFind(b *testing.B) {
+	needs(b, "find")
+	final := tree.Folder(tree.Ino("root"), when)
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s, dir := mountBench(b, runs{final, n})
+			defer s.Unmount(b.Context())
+			before := rss(b)
+			most := 0
+			stop := make(chan struct{})
+			counted := make(chan struct{})
+			go func() {
+				defer close(counted)
+				tick := time.NewTicker(10 * time.Millisecond)
+				defer tick.Stop()
+				for {
+					select {
+					case <-tick.C:
+						most = max(most, s.Stats().Nodes)
+					case <-stop:
+						return
+					}
+				}
+			}()
+			for b.Loop() {
+				out, err := exec.Command("find", dir, "-type", "f", "-size", "-2", "-printf", ".").Output()
+				if err != nil || len(out) != 8*n {
+					b.Fatalf("found %d, %v", len(out), err)
+				}
+			}
+			close(stop)
+			<-counted
+			b.ReportMetric(float64(most), "nodes-at-most")
+			b.ReportMetric(float64(s.Stats().Nodes), "nodes-after")
+			b.ReportMetric(float64(rss(b)-before)/(1<<20), "MiB")
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package fuse
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -116,6 +117,11 @@ func TestSaves(t *testing.T) {
 			`import mmap`,
 			`f = open('note', 'w+b'); f.write(b'abcd'); f.flush()`,
 			`m = mmap.mmap(f.fileno(), 4); assert m[:] == b'abcd', m[:]; m.close(); f.close(); os.unlink('note')`), want: []string{"note=abcd"}},
+		{name: "mmap, written", needs: "python3", script: python(
+			`import mmap`,
+			`f = open('note', 'w+b'); f.write(b'abcd'); f.flush()`,
+			`m = mmap.mmap(f.fileno(), 4); m[1:3] = b'XY'; m.close(); f.close()`,
+			`assert open('note', 'rb').read() == b'aXYd'; os.unlink('note')`), want: []string{"note=aXYd"}},
 		{name: "write to a refused size", needs: "python3", script: python(
 			`fd = os.open('prompt.txt', os.O_WRONLY)`,
 			`try: os.pwrite(fd, b'x', 1<<20); sys.exit('no error')`,
@@ -467,5 +473,32 @@ func TestLateSaveIsWaitedFor(t *testing.T) {
 	}
 	if e := f.wait("done"); e.Err != "" {
 		t.Errorf("unmount: %s", e.Err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	needs(t, "tail")
+	f := mountFar(t)
+	f.do("grow one\\n")
+	cmd := exec.Command("tail", "-n", "+1", "-s", "0.02", "-f", f.path("live.txt"))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	lines := bufio.NewScanner(out)
+	for i, want := range []string{"one\n", "two\n", "three\n"} {
+		if i > 0 {
+			f.do("grow " + want[:len(want)-1] + "\\n")
+		}
+		if !lines.Scan() || lines.Text()+"\n" != want {
+			t.Fatalf("tail says %q, want %q", lines.Text(), want)
+		}
 	}
 }

@@ -84,6 +84,10 @@ func Mount(dir string, root tree.Dir, o Options) (*Server, error) {
 	opts := mountOptions(b)
 	server, err := gofuse.NewServer(b, dir, opts)
 	if err != nil {
+		// go-fuse leaves the mount where the first talk with the kernel fails.
+		if m, _ := mountAt(dir); m.kind == "fuse."+fsType {
+			detach(dir, true)
+		}
 		return nil, explain(dir, err)
 	}
 	s := &Server{b: b, dir: dir, fuse: server, done: make(chan struct{})}

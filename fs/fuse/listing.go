@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -134,13 +135,18 @@ func (l *listing) look(ctx context.Context, offset uint64) error {
 // listed says whether an entry can be shown. One that the kernel refuses
 // would make the whole folder unreadable, so it is left out.
 func (b *binding) listed(dir uint64, e tree.Entry) bool {
-	ok := e.Name != "" && e.Name != "." && e.Name != ".." && len(e.Name) <= 255 &&
-		!strings.ContainsAny(e.Name, "/\x00") && sound(e.Node) == nil
-	if !ok {
-		b.log.Warn("entry left out, its name or number cannot be", "dir", dir, "name", e.Name)
+	err := sound(e.Node)
+	if e.Name == "" || e.Name == "." || e.Name == ".." || len(e.Name) > 255 || strings.ContainsAny(e.Name, "/\x00") {
+		err = errName
 	}
-	return ok
+	if err != nil {
+		b.faults.report("list", dir, e.Name, err)
+	}
+	return err == nil
 }
+
+// errName is a name that the kernel would not take.
+var errName = errors.New("name that cannot be")
 
 func (b *binding) ReleaseDir(in *gofuse.ReleaseIn) {
 	if h := b.handles.take(in.Fh); h != nil {

@@ -277,7 +277,7 @@ func daemon(dir string) int {
 		case "finish":
 			s.done()
 		case "grow":
-			s.grows.add(arg)
+			s.grows.add(strings.ReplaceAll(arg, `\n`, "\n"))
 		case "nodes":
 			e.Content = fmt.Sprint(srv.Stats().Nodes)
 		case "infos":

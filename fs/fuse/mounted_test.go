@@ -212,6 +212,72 @@ func TestMountedNotify(t *testing.T) {
 	waitFor(t, func() bool { got, _ := os.Readlink(dir + "/latest"); return got == "heads" })
 }
 
+func TestMountedNewNameIsSeenAtOnce(t *testing.T) {
+	root := &changing{}
+	dir, srv := mountHere(t, root, Options{Negative: time.Hour})
+	root.set("a")
+	if names := list(t, dir); !slices.Equal(names, []string{"a"}) {
+		t.Fatalf("listing = %v", names)
+	}
+	if _, err := os.Stat(dir + "/b"); !errors.Is(err, iofs.ErrNotExist) {
+		t.Fatalf("stat of nothing = %v", err)
+	}
+	root.set("a", "b")
+	list(t, dir)
+	if n := root.lists.Load(); n != 1 {
+		t.Errorf("listed %d times, want once: nothing was said to have changed", n)
+	}
+	srv.Notify(tree.Change{Dir: root.Ino(), Name: "b"})
+	waitFor(t, func() bool { _, err := os.Stat(dir + "/b"); return err == nil })
+	if names := list(t, dir); !slices.Equal(names, []string{"a", "b"}) {
+		t.Errorf("listing after the change = %v, want the new name too", names)
+	}
+}
+
+func list(t *testing.T, dir string) []string {
+	t.Helper()
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// changing is a folder that says it is final, and is not.
+type changing struct {
+	now   atomic.Pointer[[]tree.Entry]
+	lists atomic.Int64
+}
+
+func (c *changing) set(names ...string) {
+	var entries []tree.Entry
+	for _, name := range names {
+		entries = append(entries, tree.Entry{Name: name, Node: tree.Bytes(tree.Ino("changing", name), when, nil)})
+	}
+	c.now.Store(&entries)
+}
+
+func (c *changing) Ino() uint64 { return tree.Ino("changing") }
+func (c *changing) Peek() (tree.Info, bool) {
+	return tree.Info{Mode: tree.DirMode, ModTime: when, Valid: tree.Final}, true
+}
+func (c *changing) Info(context.Context) (tree.Info, error) {
+	info, _ := c.Peek()
+	return info, nil
+}
+func (c *changing) List(context.Context) ([]tree.Entry, error) {
+	c.lists.Add(1)
+	return slices.Clone(*c.now.Load()), nil
+}
+func (c *changing) Lookup(_ context.Context, name string) (tree.Node, error) {
+	return tree.Find(*c.now.Load(), name)
+}
+
 // waitFor waits until something holds that nobody tells us of.
 func waitFor(t testing.TB, holds func() bool) {
 	t.Helper()
