@@ -70,7 +70,7 @@ func (c *call) deploymentBody(need ...string) (*deploymentBody, *problem) {
 	}
 	var bad []issue
 	for _, k := range need {
-		if _, ok := body[k]; !ok {
+		if raw, ok := body[k]; !ok || string(raw) == "null" {
 			bad = append(bad, issue{"required", "", k + " is required"})
 		}
 	}

@@ -20,7 +20,7 @@ func (c *call) texts(need ...string) (map[string]*string, *problem) {
 	}
 	var bad []issue
 	for _, k := range need {
-		if _, ok := body[k]; !ok {
+		if raw, ok := body[k]; !ok || string(raw) == "null" {
 			bad = append(bad, issue{"required", "", k + " is required"})
 		}
 	}

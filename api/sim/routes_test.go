@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -250,6 +251,35 @@ func TestModels(t *testing.T) {
 		ref := format["allOf"].([]any)[0].(map[string]any)["$ref"]
 		if ref != "#/components/schemas/output_format" || format["default"] != "webp" || schemas["output_format"].(map[string]any)["enum"] == nil {
 			t.Errorf("output_format: got %v", format)
+		}
+	})
+}
+
+// Whatever is sent, the answer is one that the API gives.
+func FuzzBodies(f *testing.F) {
+	for _, b := range []string{"", "null", "[]", "{}", `{"input":null}`, `{"version":null,"input":{}}`, `{"owner":null,"name":null,"visibility":null,"hardware":null}`,
+		`{"name":null,"model":null,"version":null,"hardware":null,"min_instances":null,"max_instances":null}`, `{"min_instances":-1}`,
+		`{"input":{"prompt":null,"seed":1e999}}`, `{"version":"a/b:c","input":{}}`, `{"destination":7,"input":{}}`, `{"webhook":7,"webhook_events_filter":7,"input":7}`} {
+		for i := range endpoints {
+			f.Add(uint8(i), b)
+		}
+	}
+	s := New(Options{Past: 5, Limits: Limits{Create: -1, Other: -1}})
+	f.Cleanup(func() { s.Close() })
+	v := s.models.named("ostris/flux-dev-lora-trainer").versions[0].id
+	fill := strings.NewReplacer("{owner}", "ostris", "{name}", "flux-dev-lora-trainer", "{slug}", "official")
+	f.Fuzz(func(t *testing.T, i uint8, body string) {
+		method, path, _ := strings.Cut(endpoints[int(i)%len(endpoints)].pattern, " ")
+		id := v
+		if strings.HasPrefix(path, "/predictions") {
+			id = s.predictionID(ref{kind: kindPast, n: 1})
+		}
+		r := httptest.NewRequest(method, "/v1"+strings.ReplaceAll(fill.Replace(path), "{id}", id), strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+DemoToken)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Code == 0 {
+			t.Errorf("%s %s with %q: got %d %s", method, path, body, w.Code, w.Body)
 		}
 	})
 }

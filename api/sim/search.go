@@ -36,16 +36,16 @@ func (c *collection) has(m *model) bool {
 }
 
 type collectionShape struct {
-	Name   string  `json:"name"`
-	Slug   string  `json:"slug"`
-	About  string  `json:"description"`
-	Full   *string `json:"full_description,omitempty"`
-	Models any     `json:"models,omitempty"`
+	Name  string `json:"name"`
+	Slug  string `json:"slug"`
+	About string `json:"description"`
 }
+
+func (c *collection) shape() collectionShape { return collectionShape{c.name, c.slug, c.about} }
 
 func listCollections(c *call) (*reply, *problem) {
 	return c.paged(len(collections), pageSize, func(i int) any {
-		return &collectionShape{Name: collections[i].name, Slug: collections[i].slug, About: collections[i].about}
+		return collections[i].shape()
 	})
 }
 
@@ -61,14 +61,11 @@ func oneCollection(c *call) (*reply, *problem) {
 			models = append(models, c.s.lockedShape(m, c.bases))
 		}
 	}
-	// full_description is null where there is none, not left out.
 	return success(struct {
-		Name   string  `json:"name"`
-		Slug   string  `json:"slug"`
-		About  string  `json:"description"`
+		collectionShape
 		Full   *string `json:"full_description"`
 		Models []any   `json:"models"`
-	}{k.name, k.slug, k.about, orNull(k.full), models})
+	}{k.shape(), orNull(k.full), models})
 }
 
 // found is a model and how well it fits what was searched.

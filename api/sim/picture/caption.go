@@ -16,7 +16,8 @@ import (
 // goMedium is parsed once; faces of it are cheap, but not for two at a time.
 var goMedium = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gomedium.TTF) })
 
-func captionHeight(c *canvas) float64 { return max(28, c.h*0.085) }
+// captionHeight is that of the caption: letters of a size that suits both sides.
+func captionHeight(c *canvas) float64 { return max(28, 0.085*min(c.h, 1.1*c.w)) }
 
 // caption writes the prompt below, in one line or two, cut if it is longer.
 func caption(c *canvas, prompt string) {
