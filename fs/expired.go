@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	iofs "io/fs"
+	"slices"
 	"strings"
 	"time"
 
+	"replicatefs/cache/catalog"
 	"replicatefs/fs/tree"
 )
 
@@ -17,22 +19,21 @@ const expiredName = "expired.txt"
 // lost tells which files of a prediction can no longer be had: Replicate
 // deleted them, and they are not wholly here. Only what Replicate itself said
 // counts; an API that cannot be reached deletes nothing.
-func (f *FS) lost(ctx context.Context, known *folder) (map[string]bool, error) {
-	if known.DataRemoved {
-		return map[string]bool{"": true}, nil // gone before it was ever seen
+func (f *FS) lost(ctx context.Context, p catalog.Prediction, items []item) (map[string]bool, error) {
+	if !p.Removed && !p.Gone || !slices.ContainsFunc(items, func(it item) bool { return it.kind == remote }) {
+		return nil, nil
 	}
-	p, _ := f.catalog.Prediction(known.ID)
-	facts, err := f.catalog.Outputs(ctx, known.ID)
+	facts, err := f.catalog.Outputs(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
 	var lost map[string]bool
-	for _, it := range known.items {
+	for _, it := range items {
 		fact, asked := facts[it.name]
 		if it.kind != remote || !p.Removed && !fact.Gone {
 			continue
 		}
-		if asked && !fact.Gone && f.cache.Complete(key(known.ID, it.name, fact)) {
+		if asked && !fact.Gone && f.cache.Complete(key(p.ID, it.name, fact)) {
 			continue
 		}
 		if lost == nil {
@@ -70,16 +71,17 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	lost, err := e.fs.lost(ctx, known)
+	p, _ := e.fs.catalog.Prediction(e.id)
+	lost, err := e.fs.lost(ctx, p, known.items)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if len(lost) == 0 {
+	if len(lost) == 0 && !known.DataRemoved {
 		return nil, time.Time{}, iofs.ErrNotExist
 	}
 	var b strings.Builder
 	b.WriteString("Replicate deletes what a prediction read and made one hour after the run.\n")
-	if lost[""] {
+	if known.DataRemoved {
 		b.WriteString("This one was deleted before this mount saw it.\n")
 	} else {
 		b.WriteString("These files were deleted before they were kept here:\n\n")
@@ -89,6 +91,5 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 			}
 		}
 	}
-	p, _ := e.fs.catalog.Prediction(e.id)
 	return []byte(b.String()), modTime(p), nil
 }

@@ -85,6 +85,7 @@ type FS struct {
 	claims  *claims
 	misses  *misses
 	folders *lru.Cache[string, *folder]
+	layouts sync.Map           // of []item, by the text of the layout
 	asking  singleflight.Group // for sizes
 	stats   chan struct{}      // a place for each HEAD that may be under way
 	sends   atomic.Uint64

@@ -27,9 +27,9 @@ type output struct {
 func (o *output) Ino() uint64 { return tree.Ino("prediction", o.id, o.name) }
 
 func (o *output) Peek() (tree.Info, bool) {
-	facts, err := o.fs.catalog.Outputs(context.Background(), o.id)
+	facts, _ := o.fs.catalog.Recent(o.id)
 	fact, ok := facts[o.name]
-	if err != nil || !ok {
+	if !ok || fact.Gone {
 		return tree.Info{}, false
 	}
 	return o.info(fact), true
@@ -265,6 +265,7 @@ func (f *FS) stat(ctx context.Context, id string, items []item) map[string]learn
 		if err := f.catalog.PutOutputs(context.WithoutCancel(ctx), id, news); err != nil {
 			f.log.Warn("sizes could not be written down", "prediction", id, "err", err)
 		}
+		f.catalog.Outputs(ctx, id) // at hand from now on
 	}
 	return all
 }

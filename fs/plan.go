@@ -20,6 +20,7 @@ const (
 	remote               // the URL in text
 	embedded             // the data: URI in text
 	control              // nowhere: writing to it does something
+	notice               // expired.txt of a prediction that was deleted before it was seen
 )
 
 // An item is one name in a prediction's folder and where its bytes are.

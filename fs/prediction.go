@@ -85,7 +85,7 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := &folder{p, plan(p, f.content.Allowed)}
+	known := &folder{p, f.plan(p)}
 	if len(p.Raw) <= maxRemembered && seen == f.changes.Load() {
 		f.folders.Add(id, known)
 	}
@@ -163,17 +163,36 @@ func modTime(p catalog.Prediction) time.Time {
 	return p.Created.Truncate(time.Second)
 }
 
-func (d *predictionDir) List(ctx context.Context) ([]tree.Entry, error) {
+// items are the names of the folder and what is behind them, also of those that
+// are lost: from memory where they cannot change.
+func (d *predictionDir) items(ctx context.Context) ([]item, catalog.Prediction, error) {
+	p, ok := d.fs.catalog.Prediction(d.id)
+	if !ok {
+		return nil, p, iofs.ErrNotExist
+	}
+	if p.Done {
+		if items, ok := d.fs.layout(p.Layout); ok {
+			return items, p, nil
+		}
+	}
 	known, err := d.fs.folder(ctx, d.id)
 	if err != nil {
-		return nil, err
+		return nil, p, err
 	}
-	lost, err := d.fs.lost(ctx, known)
+	return known.items, p, nil
+}
+
+func (d *predictionDir) List(ctx context.Context) ([]tree.Entry, error) {
+	items, p, err := d.items(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]tree.Entry, 0, len(known.items)+1)
-	for _, it := range known.items {
+	lost, err := d.fs.lost(ctx, p, items)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]tree.Entry, 0, len(items)+1)
+	for _, it := range items {
 		if !lost[it.name] {
 			entries = append(entries, tree.Entry{Name: it.name, Node: d.node(it)})
 		}
@@ -186,22 +205,23 @@ func (d *predictionDir) List(ctx context.Context) ([]tree.Entry, error) {
 }
 
 func (d *predictionDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
-	known, err := d.fs.folder(ctx, d.id)
+	items, p, err := d.items(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lost, err := d.fs.lost(ctx, known)
+	lost, err := d.fs.lost(ctx, p, items)
 	if err != nil {
 		return nil, err
 	}
 	if name == expiredName && len(lost) > 0 {
 		return &expired{d.fs, d.id}, nil
 	}
-	it, ok := known.item(name)
-	if !ok || lost[name] {
-		return nil, iofs.ErrNotExist
+	for _, it := range items {
+		if it.name == name && !lost[name] {
+			return d.node(it), nil
+		}
 	}
-	return d.node(it), nil
+	return nil, iofs.ErrNotExist
 }
 
 func (d *predictionDir) node(it item) tree.Node {
@@ -210,6 +230,8 @@ func (d *predictionDir) node(it item) tree.Node {
 		return &output{d.fs, d.id, it.name}
 	case control:
 		return &cancel{d.fs, d.id}
+	case notice:
+		return &expired{d.fs, d.id}
 	}
 	return &text{d.fs, d.id, it.name}
 }
@@ -223,12 +245,14 @@ type text struct {
 func (t *text) Ino() uint64 { return tree.Ino("prediction", t.id, t.name) }
 
 func (t *text) Peek() (tree.Info, bool) {
-	p, ok := t.fs.catalog.Prediction(t.id)
+	// Only of a prediction that is at hand: a walk must read none for the
+	// sizes that it does not ask for.
+	known, ok := t.fs.folders.Get(t.id)
 	if !ok {
 		return tree.Info{}, false
 	}
-	known, err := t.fs.folder(context.Background(), t.id)
-	if err != nil || t.partial(p, known) {
+	p, ok := t.fs.catalog.Prediction(t.id)
+	if !ok || t.partial(p, known) {
 		return tree.Info{}, false
 	}
 	info, err := t.Info(context.Background())

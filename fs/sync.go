@@ -218,7 +218,7 @@ func (f *FS) refresh(ctx context.Context, id string) error {
 // note takes in a prediction as it was just told; started says that it was
 // started here.
 func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
-	rec := record(p)
+	rec := f.record(p)
 	rec.Mine = started
 	f.store(ctx, rec)
 }
@@ -231,17 +231,18 @@ func (f *FS) put(ctx context.Context, some ...*api.Prediction) {
 		if _, known := f.catalog.Prediction(p.ID); known && !p.Done() && !p.HasLogs {
 			continue
 		}
-		recs = append(recs, record(p))
+		recs = append(recs, f.record(p))
 	}
 	f.store(ctx, recs...)
 }
 
-func record(p *api.Prediction) catalog.Record {
+func (f *FS) record(p *api.Prediction) catalog.Record {
 	return catalog.Record{
 		Prediction: catalog.Prediction{
 			ID: p.ID, Model: p.Model, Version: p.Version, Status: p.Status, Source: p.Source, Deployment: p.Deployment,
 			Created: p.Created, Completed: p.Completed,
 			Done: p.Done(), Full: p.Done() && p.HasLogs && !p.DataRemoved, Removed: p.DataRemoved,
+			Layout: f.layoutOf(p),
 		},
 		Raw: p.Raw,
 	}
