@@ -28,6 +28,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,8 +74,9 @@ type FS struct {
 	cache   *cache.Cache
 	catalog *catalog.Catalog
 	account *api.Account
-	since   time.Time // when what is fixed in the tree was first seen
-	begun   time.Time // when this mount was
+	since   time.Time    // when what is fixed in the tree was first seen
+	begun   time.Time    // when this mount was
+	known   atomic.Int64 // bytes of all outputs whose size is known
 
 	o   Options
 	now func() time.Time
@@ -91,11 +93,12 @@ type FS struct {
 	sends   atomic.Uint64
 	changes atomic.Uint64 // counts changed predictions, so that no old one is remembered
 
-	life   context.Context // of everything that outlives the call that began it
-	end    context.CancelFunc
-	tasks  sync.WaitGroup
-	synced chan struct{} // closed when the first news is in, or could not be had
-	first  sync.Once
+	life     context.Context // of everything that outlives the call that began it
+	end      context.CancelFunc
+	tasks    sync.WaitGroup
+	progress *progress
+	synced   chan struct{} // closed when the first news is in, or could not be had
+	first    sync.Once
 
 	mu      sync.Mutex // guards what follows
 	flights map[string]*flight
@@ -127,6 +130,7 @@ func New(b Backend, o Options) (*FS, error) {
 		return nil, fmt.Errorf("write down the account: %w", err)
 	}
 	f.since = since.Truncate(time.Second)
+	f.progress = f.newProgress()
 	return f, nil
 }
 
@@ -158,6 +162,8 @@ func (f *FS) Watch(watch func(tree.Change)) { f.watch = watch }
 func (f *FS) Start() {
 	f.tasks.Go(f.resume)
 	f.tasks.Go(f.sync)
+	f.tasks.Go(f.crawl)
+	f.tasks.Go(f.sum)
 }
 
 // Close ends everything under way here and waits for it. Runs go on at
@@ -169,14 +175,25 @@ func (f *FS) Close() {
 
 // Root is the top of the tree.
 func (f *FS) Root() tree.Dir {
-	return tree.Folder(tree.Ino("root"), f.since,
-		tree.Entry{Name: "README.md", Node: tree.Bytes(tree.Ino("readme"), f.since, []byte(welcome))},
-		tree.Entry{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.since, indent(f.account.Raw))},
-		tree.Entry{Name: "by-date", Node: f.byDate()},
-		tree.Entry{Name: "by-status", Node: f.byStatus()},
-		tree.Entry{Name: "models", Node: f.models()},
-		tree.Entry{Name: "predictions", Node: f.predictions()},
-	)
+	entries := []tree.Entry{
+		{Name: "README.md", Node: tree.Bytes(tree.Ino("readme"), f.since, []byte(welcome))},
+		{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.since, indent(f.account.Raw))},
+		{Name: "by-date", Node: f.byDate()},
+		{Name: "by-status", Node: f.byStatus()},
+		{Name: "models", Node: f.models()},
+		{Name: "predictions", Node: f.predictions()},
+	}
+	return &tree.Listing{
+		Number:  tree.Ino("root"),
+		Told:    func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second} },
+		Entries: func(context.Context) ([]tree.Entry, error) { return slices.Clone(entries), nil },
+		Named: func(_ context.Context, name string) (tree.Node, error) {
+			if name == ownFolder {
+				return f.own(), nil
+			}
+			return tree.Find(entries, name)
+		},
+	}
 }
 
 // desk returns the one desk of a folder.

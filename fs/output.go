@@ -266,6 +266,9 @@ func (f *FS) stat(ctx context.Context, id string, items []item) map[string]learn
 			f.log.Warn("sizes could not be written down", "prediction", id, "err", err)
 		}
 		f.catalog.Outputs(ctx, id) // at hand from now on
+		for _, fact := range news {
+			f.known.Add(fact.Size)
+		}
 	}
 	return all
 }

@@ -2,14 +2,12 @@ package fs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	iofs "io/fs"
+	"net/http"
 	"time"
 
 	"replicatefs/api"
 	"replicatefs/cache/catalog"
-	"replicatefs/fs/tree"
 )
 
 // News comes from three sides into the catalog: sync polls the list for what
@@ -21,26 +19,19 @@ const (
 	overlap      = 2 * time.Minute // the list is asked again for so much: it may fill in late
 	firstLimit   = 5 * time.Second // how long the first listing waits for the first news
 	arrivedLife  = 10 * time.Minute
-	crawlPause   = 100 * time.Millisecond // between pages of the past: 600 a minute of 3,000 allowed
+	pagePause    = 100 * time.Millisecond // between pages: at most 600 a minute of 3,000 allowed
+	quickPoll    = 3 * time.Second        // while something runs elsewhere
+	youth        = 10 * time.Minute       // of a run, in which it is likely to end
 	watchedAtAll = 50                     // runs of others that are asked for in one poll
-	maxPollPause = 5 * time.Minute
+	maxPollPause = time.Minute            // while the API does not answer
 
 	retention     = time.Hour + time.Minute // after which API predictions lose their data
 	expiriesAtAll = 20                      // predictions that are asked about it in one poll
 )
 
-// progress is how far the list was read, kept over restarts.
-type progress struct {
-	Complete bool   `json:"complete"`       // all of the past is in the catalog
-	Next     string `json:"next,omitempty"` // else: the page to go on with
-}
-
-const progressKey = "sync"
-
 // sync runs until Close.
 func (f *FS) sync() {
 	defer f.first.Do(func() { close(f.synced) })
-	f.tasks.Go(f.crawl)
 	for failures := 0; ; {
 		err := f.poll(f.life)
 		switch {
@@ -57,8 +48,12 @@ func (f *FS) sync() {
 			}
 			failures = 0
 		}
+		f.progress.polled(f.now(), err)
 		f.first.Do(func() { close(f.synced) })
 		pause := f.o.Poll
+		if failures == 0 && f.busy() {
+			pause = min(pause, quickPoll)
+		}
 		for range min(failures, 10) {
 			pause = min(2*pause, max(maxPollPause, f.o.Poll))
 		}
@@ -70,25 +65,68 @@ func (f *FS) sync() {
 
 // poll asks for what is new, and for what became of runs that nobody watches.
 func (f *FS) poll(ctx context.Context) error {
-	var filter api.Filter
-	if newest := f.catalog.Newest(); !newest.IsZero() {
-		filter.CreatedAfter = newest.Add(-overlap)
+	if err := f.pollNeighbours(ctx); err != nil {
+		return err
 	}
-	for next := ""; ; {
-		page, err := f.api.PredictionPage(ctx, filter, next)
-		if err != nil {
-			return err
-		}
-		f.put(ctx, page.Predictions...)
-		if next = page.Next; next == "" || filter.CreatedAfter.IsZero() {
-			// With an empty catalog the first page is the news, the rest the past.
-			break
-		}
+	if err := f.pollNew(ctx); err != nil {
+		return err
 	}
 	if err := f.pollOthers(ctx); err != nil {
 		return err
 	}
 	return f.pollExpired(ctx)
+}
+
+// pollNeighbours takes over what other processes with the same catalog wrote.
+func (f *FS) pollNeighbours(ctx context.Context) error {
+	changed, err := f.catalog.Refresh(ctx)
+	if len(changed) > 0 {
+		f.tell(ctx, changed, func(string) bool { return true })
+	}
+	return err
+}
+
+// pollNew reads the list back to what all is known of: not to the newest that
+// is known, which may be one that was made here while the list went unread.
+func (f *FS) pollNew(ctx context.Context) error {
+	known, err := f.readHeard(ctx)
+	if err != nil {
+		return err
+	}
+	var filter api.Filter
+	if !known.Until.IsZero() {
+		filter.CreatedAfter = known.Until.Add(-overlap)
+	}
+	until := known.Until
+	for next := ""; ; {
+		page, err := f.api.PredictionPage(ctx, filter, next)
+		if err != nil {
+			return err
+		}
+		if err := f.put(ctx, page.Predictions...); err != nil {
+			return err
+		}
+		for _, p := range page.Predictions {
+			if p.Created.After(until) {
+				until = p.Created
+			}
+		}
+		if page.Next == "" || page.Next == next {
+			break
+		}
+		if known.Until.IsZero() && !f.progress.complete() {
+			break // the first page is the news, the rest the past
+		}
+		next = page.Next
+		if !f.sleep(pagePause) {
+			return f.life.Err()
+		}
+	}
+	if err := f.writeHeard(ctx, known, until); err != nil {
+		return err
+	}
+	f.progress.begin()
+	return nil
 }
 
 // pollOthers asks for runs that were made elsewhere and had not ended when
@@ -103,7 +141,7 @@ func (f *FS) pollOthers(ctx context.Context) error {
 			continue
 		}
 		asked++
-		if err := f.refresh(ctx, p.ID); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		if err := f.again(ctx, p.ID); err != nil {
 			return err
 		}
 	}
@@ -122,11 +160,22 @@ func (f *FS) pollExpired(ctx context.Context) error {
 		if asked++; asked > expiriesAtAll {
 			break
 		}
-		if err := f.refresh(ctx, p.ID); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		if err := f.again(ctx, p.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// again asks for a prediction that is known. One that the API does not tell
+// must not keep the others waiting; an API that is not there fails.
+func (f *FS) again(ctx context.Context, id string) error {
+	err := f.refresh(ctx, id)
+	var answer *api.Error
+	if err == nil || errors.As(err, &answer) && answer.Status != http.StatusTooManyRequests {
+		return nil
+	}
+	return err
 }
 
 func (f *FS) watched(id string) bool {
@@ -135,47 +184,27 @@ func (f *FS) watched(id string) bool {
 	return f.flights[id] != nil
 }
 
-// due spreads the questions about a run over time: one in ten minutes of age
-// is asked for with every poll, one of ten hours with every sixtieth.
-func (f *FS) due(p catalog.Prediction) bool {
-	age := f.now().Sub(p.Created)
-	every := max(1, int64(age/(10*time.Minute)))
-	return every == 1 || f.now().UnixNano()/int64(f.o.Poll)%every == 0
+// busy tells whether a run that nobody here watches is young enough to end at
+// any moment.
+func (f *FS) busy() bool {
+	for p := range f.catalog.Unfinished() {
+		if f.now().Sub(p.Created) < youth && !f.watched(p.ID) {
+			return true
+		}
+	}
+	return false
 }
 
-// crawl goes through the past, once, however often it is interrupted.
-func (f *FS) crawl() {
-	var at progress
-	if raw, _, err := f.catalog.Doc(f.life, progressKey); err == nil && json.Unmarshal(raw, &at) != nil {
-		at = progress{}
+// due spreads the questions about a run over time: a young one is asked for
+// with every poll, one of an hour every minute and a half, one of a day every
+// half hour.
+func (f *FS) due(p catalog.Prediction) bool {
+	age := f.now().Sub(p.Created)
+	if age >= youth && f.now().Sub(f.progress.asked(p.ID)) < age/40 {
+		return false
 	}
-	pause := crawlPause
-	for !at.Complete {
-		page, err := f.api.PredictionPage(f.life, api.Filter{}, at.Next)
-		switch {
-		case f.life.Err() != nil:
-			return
-		case errors.Is(err, iofs.ErrInvalid) || errors.Is(err, iofs.ErrNotExist):
-			at.Next = "" // a cursor that the API no longer knows
-			fallthrough
-		case err != nil:
-			pause = min(2*pause, maxPollPause)
-			if !f.sleep(pause) {
-				return
-			}
-			continue
-		}
-		pause = crawlPause
-		f.put(f.life, page.Predictions...)
-		at = progress{Complete: page.Next == "" || page.Next == at.Next, Next: page.Next}
-		raw, _ := json.Marshal(at)
-		if _, err := f.catalog.PutDoc(f.life, progressKey, raw); err != nil {
-			f.log.Warn("how far the list was read could not be written down", "err", err)
-		}
-		if !at.Complete && !f.sleep(pause) {
-			return
-		}
-	}
+	f.progress.ask(p.ID, f.now())
+	return true
 }
 
 // sleep waits; false when the mount ends.
@@ -211,144 +240,5 @@ func (f *FS) refresh(ctx context.Context, id string) error {
 	if err != nil {
 		return translate(err)
 	}
-	f.put(ctx, p)
-	return nil
-}
-
-// note takes in a prediction as it was just told; started says that it was
-// started here.
-func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
-	rec := f.record(p)
-	rec.Mine = started
-	f.store(ctx, rec)
-}
-
-// put takes in what the API told when it was asked. Lists may leave logs out,
-// so of a run under way they only tell that it is there.
-func (f *FS) put(ctx context.Context, some ...*api.Prediction) {
-	recs := make([]catalog.Record, 0, len(some))
-	for _, p := range some {
-		if _, known := f.catalog.Prediction(p.ID); known && !p.Done() && !p.HasLogs {
-			continue
-		}
-		recs = append(recs, f.record(p))
-	}
-	f.store(ctx, recs...)
-}
-
-func (f *FS) record(p *api.Prediction) catalog.Record {
-	return catalog.Record{
-		Prediction: catalog.Prediction{
-			ID: p.ID, Model: p.Model, Version: p.Version, Status: p.Status, Source: p.Source, Deployment: p.Deployment,
-			Created: p.Created, Completed: p.Completed,
-			Done: p.Done(), Full: p.Done() && p.HasLogs && !p.DataRemoved, Removed: p.DataRemoved,
-			Layout: f.layoutOf(p),
-		},
-		Raw: p.Raw,
-	}
-}
-
-// store writes records into the catalog and tells the kernel what is no
-// longer as it was.
-func (f *FS) store(ctx context.Context, recs ...catalog.Record) {
-	known := f.arrive(recs)
-	changed, err := f.catalog.Put(ctx, recs...)
-	if err != nil && ctx.Err() == nil {
-		f.log.Error("news could not be written down", "err", err)
-	}
-	f.changes.Add(uint64(len(changed)))
-	for _, id := range changed {
-		f.folders.Remove(id)
-		if known[id] {
-			f.changed(ctx, id)
-		}
-	}
-	if len(changed) > 0 {
-		f.notify(tree.Change{Node: tree.Ino("predictions")})
-	}
-}
-
-// changed tells the kernel of a prediction that it may have looked at: names
-// came (a run made its output) or went (its hour is over).
-func (f *FS) changed(ctx context.Context, id string) {
-	dir := tree.Ino("prediction", id)
-	f.notify(tree.Change{Node: dir})
-	known, err := f.folder(ctx, id)
-	if err != nil {
-		return
-	}
-	for _, it := range known.items {
-		f.notify(tree.Change{Dir: dir, Name: it.name})
-	}
-	f.notify(tree.Change{Dir: dir, Name: "cancel"})
-	f.notify(tree.Change{Dir: dir, Name: expiredName})
-}
-
-// arrive notes when predictions were first seen, which tells a run of ours
-// whose answer was lost from one that was there before. It returns those that
-// were known.
-func (f *FS) arrive(recs []catalog.Record) map[string]bool {
-	known := map[string]bool{}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := f.now()
-	for _, rec := range recs {
-		if _, ok := f.catalog.Prediction(rec.ID); ok {
-			known[rec.ID] = true
-		} else if f.arrived[rec.ID].IsZero() {
-			f.arrived[rec.ID] = now
-		}
-	}
-	for id, at := range f.arrived {
-		if now.Sub(at) > arrivedLife {
-			delete(f.arrived, id)
-		}
-	}
-	return known
-}
-
-// seenBefore tells whether a prediction was known at that moment. Of moments
-// before this mount nothing is known.
-func (f *FS) seenBefore(id string, moment time.Time) bool {
-	if moment.Before(f.begun) {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	at, lately := f.arrived[id]
-	_, known := f.catalog.Prediction(id)
-	return known && (!lately || at.Before(moment))
-}
-
-// resume picks up what the last mount left: runs of ours that had not ended
-// are watched again, and creates whose answers never came are looked for.
-func (f *FS) resume() {
-	for p := range f.catalog.Unfinished() {
-		if !p.Mine {
-			continue
-		}
-		if raw, err := f.catalog.Raw(f.life, p.ID); err == nil {
-			if p, err := api.ParsePrediction(raw); err == nil {
-				f.follow(p, func() {})
-			}
-		}
-	}
-	runs, err := f.catalog.Runs(f.life)
-	if err != nil {
-		f.log.Warn("runs under way could not be read", "err", err)
-		return
-	}
-	for _, r := range runs {
-		if r.Prediction == "" {
-			p, err := f.adopt(f.life, r, api.ErrAmbiguous)
-			if err != nil {
-				f.log.Error("a run was being sent when the last mount ended, and it is not known whether it was started", "model", r.Model, "version", r.Version, "started", r.Started, "err", err)
-				continue
-			}
-			r.Prediction = p.ID
-			f.note(f.life, p, true)
-			f.follow(p, func() {})
-		}
-		f.forget(f.life, r.ID)
-	}
+	return f.put(ctx, p)
 }

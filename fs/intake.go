@@ -1,0 +1,124 @@
+package fs
+
+import (
+	"context"
+	"time"
+
+	"replicatefs/api"
+	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
+)
+
+// note takes in a prediction as it was just told; started says that it was
+// started here.
+func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
+	rec := f.record(p)
+	rec.Mine = started
+	f.store(ctx, rec)
+}
+
+// put takes in what the API told when it was asked. Lists may leave logs out,
+// so of a run under way they only tell that it is there.
+func (f *FS) put(ctx context.Context, some ...*api.Prediction) error {
+	recs := make([]catalog.Record, 0, len(some))
+	for _, p := range some {
+		if _, known := f.catalog.Prediction(p.ID); known && !p.Done() && !p.HasLogs {
+			continue
+		}
+		recs = append(recs, f.record(p))
+	}
+	return f.store(ctx, recs...)
+}
+
+func (f *FS) record(p *api.Prediction) catalog.Record {
+	return catalog.Record{
+		Prediction: catalog.Prediction{
+			ID: p.ID, Model: p.Model, Version: p.Version, Status: p.Status, Source: p.Source, Deployment: p.Deployment,
+			Created: p.Created, Completed: p.Completed,
+			Done: p.Done(), Full: p.Done() && p.HasLogs && !p.DataRemoved, Removed: p.DataRemoved,
+			Layout: f.layoutOf(p),
+		},
+		Raw: p.Raw,
+	}
+}
+
+// store writes records into the catalog and tells the kernel what is no
+// longer as it was.
+func (f *FS) store(ctx context.Context, recs ...catalog.Record) error {
+	known := f.arrive(recs)
+	changed, err := f.catalog.Put(ctx, recs...)
+	if err != nil && ctx.Err() == nil {
+		f.log.Error("news could not be written down", "err", err)
+	}
+	f.tell(ctx, changed, func(id string) bool { return known[id] })
+	return err
+}
+
+// tell makes changes of the catalog known: of predictions that were known
+// before, and of new ones.
+func (f *FS) tell(ctx context.Context, changed []string, known func(id string) bool) {
+	f.changes.Add(uint64(len(changed)))
+	for _, id := range changed {
+		f.folders.Remove(id)
+		if known(id) {
+			f.changed(ctx, id)
+		} else {
+			f.notify(tree.Change{Dir: tree.Ino("predictions"), Name: id})
+		}
+	}
+	if len(changed) > 0 {
+		f.notify(tree.Change{Node: tree.Ino("predictions")})
+	}
+}
+
+// changed tells the kernel of a prediction that it may have looked at: names
+// came (a run made its output) or went (its hour is over).
+func (f *FS) changed(ctx context.Context, id string) {
+	dir := tree.Ino("prediction", id)
+	f.notify(tree.Change{Node: dir})
+	known, err := f.folder(ctx, id)
+	if err != nil {
+		return
+	}
+	for _, it := range known.items {
+		f.notify(tree.Change{Dir: dir, Name: it.name})
+	}
+	f.notify(tree.Change{Dir: dir, Name: "cancel"})
+	f.notify(tree.Change{Dir: dir, Name: expiredName})
+}
+
+// arrive notes when predictions were first seen, which tells a run of ours
+// whose answer was lost from one that was there before. It returns those that
+// were known.
+func (f *FS) arrive(recs []catalog.Record) map[string]bool {
+	known := map[string]bool{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	for _, rec := range recs {
+		if _, ok := f.catalog.Prediction(rec.ID); ok {
+			known[rec.ID] = true
+		} else if f.arrived[rec.ID].IsZero() {
+			f.arrived[rec.ID] = now
+		}
+	}
+	for id, at := range f.arrived {
+		if now.Sub(at) > arrivedLife {
+			delete(f.arrived, id)
+		}
+	}
+	return known
+}
+
+// seenBefore tells whether a prediction was known at that moment. Of moments
+// before this mount nothing is known.
+func (f *FS) seenBefore(id string, moment time.Time) bool {
+	if moment.Before(f.begun) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, lately := f.arrived[id]
+	_, known := f.catalog.Prediction(id)
+	return known && (!lately || at.Before(moment))
+}

@@ -1,0 +1,85 @@
+package fs
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"replicatefs/cache"
+	"replicatefs/fs/tree"
+)
+
+// ownFolder is where the mount tells about itself: there by name, in no
+// listing, so that no backup and no file manager meets it.
+const ownFolder = ".replicatefs"
+
+func (f *FS) own() tree.Dir {
+	return tree.Folder(tree.Ino("own"), f.since,
+		tree.Entry{Name: "stats.json", Node: tree.Text(tree.Ino("own", "stats.json"), func(context.Context) ([]byte, time.Time, error) {
+			raw, err := json.Marshal(f.Stats())
+			return indent(raw), f.now().Truncate(time.Second), err
+		})},
+	)
+}
+
+// Stats are figures of a mount.
+type Stats struct {
+	Mounted time.Time    `json:"mounted"`
+	Sync    SyncStats    `json:"sync"`
+	Catalog CatalogStats `json:"catalog"`
+	Runs    []string     `json:"runs"` // ids of predictions under way that are watched here
+	Cache   cache.Stats  `json:"cache"`
+}
+
+// SyncStats tell how the catalog follows the account.
+type SyncStats struct {
+	Complete bool       `json:"complete"`          // the whole list was read once
+	Polls    int        `json:"polls"`             // answered, since the mount
+	Last     *time.Time `json:"last,omitempty"`    // when the news came last
+	Failing  *time.Time `json:"failing,omitempty"` // since when it does not
+	Error    string     `json:"error,omitempty"`   // and why
+}
+
+// CatalogStats count what is known.
+type CatalogStats struct {
+	Predictions int            `json:"predictions"`
+	Statuses    map[string]int `json:"statuses"`
+	Newest      *time.Time     `json:"newest,omitempty"`
+	Bytes       int64          `json:"bytes"` // of outputs whose size is known
+}
+
+// Stats returns the figures of now. It asks nobody.
+func (f *FS) Stats() Stats {
+	s := Stats{Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Cache: f.cache.Stats()}
+	s.Catalog = CatalogStats{Predictions: f.catalog.Len(), Statuses: map[string]int{}, Newest: told(f.catalog.Newest()), Bytes: f.known.Load()}
+	for _, g := range f.catalog.Statuses() {
+		s.Catalog.Statuses[g.Name] = g.Count
+	}
+	f.mu.Lock()
+	for id := range f.flights {
+		s.Runs = append(s.Runs, id)
+	}
+	f.mu.Unlock()
+	slices.Sort(s.Runs)
+	return s
+}
+
+func (p *progress) stats() SyncStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := SyncStats{Complete: p.crawl.Complete, Polls: p.polls, Last: told(p.last), Failing: told(p.failing)}
+	if p.err != nil {
+		s.Error = p.err.Error()
+	}
+	return s
+}
+
+// told is a time for JSON, nil if there is none.
+func told(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
