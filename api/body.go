@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,9 @@ type reply struct {
 	timer *time.Timer
 	err   error // sticky
 	once  sync.Once
+
+	deserted atomic.Pointer[error] // why the caller's context ended, where that does not cut the body
+	closed   atomic.Bool
 }
 
 // Read watches for stalls only while it runs: a reader may take its time.
@@ -34,6 +38,9 @@ func (r *reply) Read(p []byte) (int, error) {
 	}
 	if r.left == 0 {
 		return 0, io.EOF
+	}
+	if why := r.deserted.Load(); why != nil {
+		return 0, *why
 	}
 	if r.left > 0 && int64(len(p)) > r.left {
 		p = p[:r.left]
@@ -66,6 +73,20 @@ func (r *reply) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// leaveGrace is how long a Read under way may last after its caller has left.
+const leaveGrace = time.Second
+
+// leave notes that the caller has left, and leaves it to Close what becomes of
+// the body. A Read that gets nothing is cut after all.
+func (r *reply) leave(why error) {
+	r.deserted.Store(&why)
+	time.AfterFunc(leaveGrace, func() {
+		if !r.closed.Load() {
+			r.cancel(why)
+		}
+	})
+}
+
 // more reports whether there is another byte, where no length was told.
 func (r *reply) more() bool {
 	r.timer.Reset(stallTimeout)
@@ -80,6 +101,7 @@ func (r *reply) more() bool {
 // than a small rest; over HTTP/2 the stream is simply reset.
 func (r *reply) Close() error {
 	r.once.Do(func() {
+		r.closed.Store(true)
 		if r.untie != nil {
 			r.untie()
 		}

@@ -104,6 +104,11 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 		c.single.Store(u.Host, true)
 	}
 	r.resp, r.rest = resp, resp.ContentLength
+	if resp.ProtoMajor == 1 && resp.ContentLength >= 0 && resp.ContentLength <= bulkSize && untie() {
+		// Who leaves such a body costs a connection if it is cut, and few bytes if
+		// it is not: Close reads it to its end.
+		r.untie = context.AfterFunc(ctx, func() { r.leave(ctx.Err()) })
+	}
 	c.log.LogAttrs(ctx, slog.LevelDebug, "content", slog.String("op", a.op), slog.String("host", u.Host), slog.String("range", a.rng),
 		slog.Int("status", resp.StatusCode), slog.Duration("took", time.Since(start)))
 	if s := resp.StatusCode; s >= 200 && s <= 299 || a.empty && s == http.StatusRequestedRangeNotSatisfiable {
