@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -66,6 +68,8 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	defer s.close(cfg.log)
 	cfg.mount.FsName = "replicate-" + s.account.Username
 	cfg.mount.Statfs = s.tree.Statfs
+	// A log line to a closed terminal must not end a mount that is in use.
+	signal.Ignore(syscall.SIGPIPE)
 	server, err := fuse.Mount(dir, s.tree.Root(), cfg.mount)
 	if err != nil {
 		return err
