@@ -1,6 +1,7 @@
 package mounted_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func rcloneMount(b *testing.B, o *origin, user bool, flags ...string) (dir strin
 	if rclone == "" {
 		rclone = "rclone"
 	}
-	mounted.Need(b, rclone, "apt install rclone, or go install github.com/rclone/rclone@latest")
+	mounted.Need(b, "apt install rclone, or go install github.com/rclone/rclone@latest", rclone)
 	dir, err := os.MkdirTemp("", "rclone-")
 	if err != nil {
 		b.Fatal(err)
@@ -91,7 +92,8 @@ func rcloneMount(b *testing.B, o *origin, user bool, flags ...string) (dir strin
 	args := append([]string{"mount", ":http:", dir, "--http-url", o.URL + "/", "--config", "/dev/null", "--read-only"}, flags...)
 	cmd := exec.Command(rclone, args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if user {
 		const nobody = 65534
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -109,7 +111,8 @@ func rcloneMount(b *testing.B, o *origin, user bool, flags ...string) (dir strin
 	}
 	if !ready {
 		cmd.Process.Kill()
-		b.Fatal("rclone does not mount")
+		cmd.Wait()
+		b.Fatalf("rclone does not mount: %s", said.String())
 	}
 	return dir, func() {
 		cmd.Process.Signal(syscall.SIGINT)
@@ -323,11 +326,11 @@ r = random.Random(1)
 for _ in range(100000):
     os.pread(f, 4096, r.randrange(size - 4096))
 `
-		mounted.Need(b, "python3", "apt install python3")
+		mounted.Need(b, "apt install python3", "python3")
 		var ours, locals []time.Duration
 		for range b.N {
-			ours = append(ours, run(b, m.Command("python3", "-c", script, path)))
-			locals = append(locals, run(b, exec.Command("python3", "-c", script, local)))
+			ours = append(ours, run(b, m.Command("/usr/bin/python3", "-c", script, path)))
+			locals = append(locals, run(b, exec.Command("/usr/bin/python3", "-c", script, local)))
 		}
 		b.ReportMetric(median(locals).Seconds()/median(ours).Seconds(), "x-local")
 		b.ReportMetric(0, "ns/op")
