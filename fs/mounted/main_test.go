@@ -103,8 +103,12 @@ const (
 	puppet  = "models/acme/puppet"
 )
 
-// serve is an account without a past.
+// serve is an account without a past, whose runs end at once.
 func serve(t *testing.T) *mounted.Account { return mounted.Serve(t, sim.Options{}) }
+
+// serveSlow is one whose runs take their time: those of the puppet, until the
+// test ends them.
+func serveSlow(t *testing.T) *mounted.Account { return mounted.Serve(t, sim.Options{Speed: 1}) }
 
 // difference shows the lines that two texts do not share.
 func difference(want, got string) string {

@@ -217,10 +217,27 @@ func (m *Mount) Stop() {
 	}
 }
 
-// Kill ends the program as a crash does. The dead mount stays.
+// Kill ends the program as a crash does. The dead mount stays. A program that
+// does not even end by this is an error.
 func (m *Mount) Kill() {
 	m.tb.Helper()
-	m.kill()
+	if err := m.kill(); err != nil {
+		m.tb.Error(err)
+		m.release()
+	}
+}
+
+// release makes the kernel let go of the mount, and of a program that cannot
+// die because of it.
+func (m *Mount) release() {
+	if m.mounted() {
+		if err := detach(m.Dir); err != nil {
+			m.tb.Errorf("a mount is left behind: %v", err)
+		}
+	}
+	if err := m.kill(); err != nil {
+		m.tb.Errorf("a process is left behind: %v", err)
+	}
 }
 
 // cleanup leaves nothing behind, whatever happened.
@@ -231,12 +248,7 @@ func (m *Mount) cleanup() {
 	if m.running() {
 		m.Stop()
 	}
-	m.kill()
-	if m.mounted() {
-		if err := detach(m.Dir); err != nil {
-			m.tb.Errorf("a mount is left behind: %v", err)
-		}
-	}
+	m.release()
 	log := m.Log()
 	for _, bad := range []string{"DATA RACE", "panic"} {
 		if strings.Contains(log, bad) {

@@ -14,6 +14,7 @@ import (
 const (
 	readyLimit = 60 * time.Second // a machine that also builds and tests is slow
 	endLimit   = 30 * time.Second
+	killLimit  = 10 * time.Second
 )
 
 // A process is one run of the program.
@@ -87,10 +88,17 @@ func (p *process) interrupt() error {
 	}
 }
 
-func (p *process) kill() {
-	if p.running() {
-		p.cmd.Process.Kill()
-		<-p.done
+// kill fails if a thread hangs in the kernel, which no signal ends.
+func (p *process) kill() error {
+	if !p.running() {
+		return nil
+	}
+	p.cmd.Process.Kill()
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(killLimit):
+		return fmt.Errorf("it lives on %v after SIGKILL:\n%s", killLimit, threads(p.PID()))
 	}
 }
 

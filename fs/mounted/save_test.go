@@ -161,7 +161,7 @@ func trySaves(t *testing.T, a *mounted.Account, o mounted.Options, patterns []pa
 			}
 			var id string
 			mounted.Until(t, "latest leads to the run", func() bool {
-				id = path.Base(strings.TrimSpace(sh(t, m, `readlink "$M/`+painter+`/latest"`)))
+				id = latestID(t, m, painter)
 				got, ok := a.Prediction(id)
 				return ok && prompt(t, got.Input) == want[0]
 			})
@@ -246,4 +246,10 @@ func TestRunsOfAllKinds(t *testing.T) {
 	if got := a.Count("POST", "/v1/predictions"); got != 2 {
 		t.Errorf("%d runs by version, want 2", got)
 	}
+}
+
+// latestID is the id of the run that latest leads to.
+func latestID(t *testing.T, m *mounted.Mount, folder string) string {
+	t.Helper()
+	return path.Base(strings.TrimSpace(sh(t, m, `readlink "$M/`+folder+`/latest"`)))
 }

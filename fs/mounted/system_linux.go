@@ -1,7 +1,10 @@
 package mounted
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -35,9 +38,28 @@ func mountsIn(dir string) []string {
 
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// detach takes a mount away that may be in use or dead.
+// detach takes a mount away that may be in use or dead, and ends what waits
+// for it: a program that is gone answers nobody.
 func detach(dir string) error {
-	return syscall.Unmount(dir, syscall.MNT_DETACH)
+	err := syscall.Unmount(dir, syscall.MNT_FORCE|syscall.MNT_DETACH)
+	if err == syscall.EPERM {
+		return exec.Command("fusermount3", "-u", "-z", dir).Run()
+	}
+	return err
+}
+
+// threads tells where the threads of a process are in the kernel.
+func threads(pid int) string {
+	var b strings.Builder
+	dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	for _, dir := range dirs {
+		status, _ := os.ReadFile(dir + "/status")
+		stack, _ := os.ReadFile(dir + "/stack")
+		_, state, _ := strings.Cut(string(status), "State:")
+		state, _, _ = strings.Cut(state, "\n")
+		fmt.Fprintf(&b, "thread %s:%s\n%s", filepath.Base(dir), state, stack)
+	}
+	return b.String()
 }
 
 // goroutines has a Go program print them and end.

@@ -15,4 +15,6 @@ func mountsIn(string) []string { return nil }
 
 func detach(string) error { return errors.ErrUnsupported }
 
+func threads(int) string { return "" }
+
 const goroutines = syscall.SIGQUIT
