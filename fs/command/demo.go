@@ -55,7 +55,7 @@ func demo(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	server, err := sim.New(sim.Options{Seed: 1, Past: sim.DemoPast, Log: cfg.log}).Serve(c.Context, "127.0.0.1:0")
+	server, err := sim.New(sim.Options{Seed: 1, Past: sim.DemoPast}).Serve(c.Context, "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start the simulator: %w", err)
 	}
