@@ -104,10 +104,9 @@ func (a *Account) Mount(o Options) *Mount {
 // Try is Mount for those who expect a *Failure.
 func (a *Account) Try(o Options) (*Mount, error) {
 	a.tb.Helper()
-	needFUSE(a.tb)
+	NeedFUSE(a.tb, o.User)
 	m := &Mount{Account: a, tb: a.tb, o: o, user: self()}
 	if o.User && os.Geteuid() == 0 {
-		needUser(a.tb)
 		m.user = nobody
 	}
 	base := m.folder(a.tb.TempDir())

@@ -28,8 +28,9 @@ func Need(tb testing.TB, install string, names ...string) {
 	lack(tb, names[0]+" is missing: "+install)
 }
 
-// needFUSE skips the test where whoever runs it cannot mount.
-func needFUSE(tb testing.TB) {
+// NeedFUSE skips the test where whoever runs it cannot mount; with user, also
+// where an ordinary user cannot.
+func NeedFUSE(tb testing.TB, user bool) {
 	tb.Helper()
 	if runtime.GOOS != "linux" {
 		lack(tb, "mounts are tested on Linux only")
@@ -39,14 +40,9 @@ func needFUSE(tb testing.TB) {
 		lack(tb, "no FUSE: "+err.Error()+": modprobe fuse, or docker run --device /dev/fuse --cap-add SYS_ADMIN")
 	}
 	f.Close()
-	if os.Geteuid() != 0 {
-		Need(tb, "apt install fuse3", "fusermount3")
+	if !user && os.Geteuid() == 0 {
+		return
 	}
-}
-
-// needUser skips the test where an ordinary user cannot mount.
-func needUser(tb testing.TB) {
-	tb.Helper()
 	Need(tb, "apt install fuse3", "fusermount3")
 	st, err := os.Stat("/dev/fuse")
 	if err != nil || st.Mode().Perm()&0o006 != 0o006 {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// No test gets as far as this here, see needFUSE.
+// No test gets as far as this here, see NeedFUSE.
 
 func attributes(identity) *syscall.SysProcAttr { return nil }
 
