@@ -31,10 +31,12 @@ func (r *Reader) Announce(f func(off int64, b []byte)) {
 		r.o.mu.Lock()
 		a.kick, a.stop, a.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 		r.o.mu.Unlock()
-		r.c.wg.Go(func() {
+		if !r.c.spawn(func() {
 			defer close(a.done)
 			r.announce(f)
-		})
+		}) {
+			close(a.done)
+		}
 	})
 }
 
@@ -104,7 +106,7 @@ func (r *Reader) nextNews(told map[int64]bool) (int64, []byte) {
 	from, to := s.pos+announceFrom, s.pos+announceTo
 	for i := from / chunkSize; i*chunkSize < min(to, s.ahead); i++ {
 		ch := o.chunks[i]
-		if ch == nil || ch.fetch != nil || told[i] || !ch.whole() {
+		if ch == nil || ch.fetch != nil || told[i] || !ch.whole() || o.heldBackLocked(i) {
 			continue
 		}
 		told[i] = true

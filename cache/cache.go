@@ -93,7 +93,7 @@ type Cache struct {
 	log     *slog.Logger
 	ctx     context.Context // of all fetches; ends with Close
 	stop    context.CancelCauseFunc
-	wg      sync.WaitGroup // fetches and announcers
+	wg      sync.WaitGroup // fetches, checks and announcers
 	slots   *slots
 	budget  *budget
 	tier    *tier
@@ -108,6 +108,9 @@ type Cache struct {
 
 	reclaimMu sync.Mutex
 	reclaimed time.Time // guarded by reclaimMu
+
+	endMu sync.RWMutex // guards ended
+	ended bool         // no goroutine begins any more
 
 	mu      sync.Mutex // guards what follows; taken before object.mu
 	objects map[fileID]*object
@@ -164,6 +167,9 @@ func (c *Cache) Close() error {
 	}
 	c.closed = true
 	c.mu.Unlock()
+	c.endMu.Lock()
+	c.ended = true
+	c.endMu.Unlock()
 	c.stop(ErrClosed)
 	c.wg.Wait()
 	var err error
@@ -213,6 +219,7 @@ func (c *Cache) Open(s Source) *Reader {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.src = s
+	o.expectLocked(s.ETag())
 	o.readers[r] = struct{}{}
 	if o.store.complete {
 		r.file.Store(o.store.file)
@@ -226,8 +233,18 @@ func (c *Cache) identity(key string, size int64) *identity {
 
 // refusal tells whether err is one of our own reasons not to store something, not an error of the disk.
 func refusal(err error) bool {
-	return errors.Is(err, ErrFull) || errors.Is(err, errOtherProcess) || errors.Is(err, errMismatch) ||
+	return errors.Is(err, ErrFull) || errors.Is(err, errOtherProcess) || errors.Is(err, ErrMismatch) ||
 		errors.Is(err, errors.ErrUnsupported)
+}
+
+// spawn runs f in a goroutine that Close waits for, unless it is too late for that.
+func (c *Cache) spawn(f func()) bool {
+	c.endMu.RLock()
+	defer c.endMu.RUnlock()
+	if !c.ended {
+		c.wg.Go(f)
+	}
+	return !c.ended
 }
 
 // retire forgets o once it has no reader, nothing on its way and nothing to write.
@@ -236,7 +253,7 @@ func (c *Cache) retire(o *object) {
 	defer c.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.gone || o.refs > 0 || len(o.fetches) > 0 || o.writing > 0 || o.store.dirty || o.store.flushing {
+	if o.gone || o.refs > 0 || len(o.fetches) > 0 || o.writing > 0 || o.sum.running || o.store.dirty || o.store.flushing {
 		return
 	}
 	o.gone = true

@@ -29,6 +29,8 @@ type chunk struct {
 	mapped  bool   // in its object's map
 	writing bool   // in the writer's queue
 	counted bool   // in the budget; those that came back from the tier are not
+	resting bool   // in its object's list of those that may go
+	bad     bool   // of a file that did not match its MD5
 }
 
 func (ch *chunk) cost() int64 {

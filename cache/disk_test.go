@@ -217,33 +217,7 @@ func TestSuspicionStays(t *testing.T) {
 	})
 }
 
-// TestWrongMD5 has a file whose bytes are damaged on the way: it is not stored, and fetched again.
-func TestWrongMD5(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := slowly()
-		opt := Options{Dir: t.TempDir()}
-		c := newCache(t, opt)
-		f := o.file("f", 3*mib).withMD5()
-		o.fault = func(q *request) error { q.damage = q.number == 0; return nil }
-		r := c.Open(f)
-		for off := int64(0); off < f.size; off += mib {
-			if _, err := r.ReadAt(t.Context(), make([]byte, mib), off); err != nil {
-				t.Fatal(err)
-			}
-		}
-		r.Close()
-		time.Sleep(5 * time.Second)
-		if c.Complete("f") {
-			t.Error("a damaged file counts as complete")
-		}
-		if got := c.Stats().BadFiles; got != 1 {
-			t.Errorf("%d bad files, want 1", got)
-		}
-		readFresh(t, c, f)
-	})
-}
-
-// full makes writes fail.
+// failing makes writes fail.
 func failing(err error) func(*os.File, [][]byte, int64) error {
 	return func(*os.File, [][]byte, int64) error { return err }
 }

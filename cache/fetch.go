@@ -56,7 +56,7 @@ type waiter struct {
 }
 
 // fetchLocked begins a fetch of [off, end).
-func (o *object) fetchLocked(off, end int64, urgent, bulk bool) *fetch {
+func (o *object) fetchLocked(off, end int64, urgent, bulk bool) {
 	ctx, stop := context.WithCancelCause(o.c.ctx)
 	f := &fetch{o: o, off: off, end: end, bulk: bulk, ahead: !urgent, stop: stop, kick: make(chan struct{}, 1)}
 	f.ticket.urgent = urgent
@@ -72,8 +72,10 @@ func (o *object) fetchLocked(off, end int64, urgent, bulk bool) *fetch {
 	if f.ahead {
 		o.ahead++
 	}
-	o.c.wg.Go(func() { f.run(ctx) })
-	return f
+	if !o.c.spawn(func() { f.run(ctx) }) {
+		f.overLocked(ErrClosed)
+		stop(ErrClosed)
+	}
 }
 
 // joinLocked adds a waiter for the bytes below need, or answers nil if there is nothing to wait for.
@@ -156,6 +158,7 @@ func (f *fetch) overLocked(err error) {
 		}
 	}
 	f.wakeLocked(math.MaxInt64, err)
+	o.tellLocked()
 }
 
 // wakeLocked ends the waiting for all bytes below mark.

@@ -41,7 +41,7 @@ func (f *fetch) open(ctx context.Context, src Source, off, n int64) (io.ReadClos
 		var own context.Context
 		own, stops[try] = context.WithCancel(ctx)
 		c.count.fetches.Add(1)
-		c.wg.Go(func() {
+		c.wg.Go(func() { // the fetch's own goroutine is counted as long as this is called
 			body, err := src.Fetch(own, off, n, f.bulk)
 			select {
 			case answers <- answer{body, err, try}:

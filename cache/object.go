@@ -24,6 +24,8 @@ type object struct {
 	must    int  // fills: chunks are stored however long the queue is
 	gone    bool // no longer in Cache.objects
 	pacing  pacing
+	sum     sum
+	resting []*chunk // no window wants them any more, but one of its late reads may
 }
 
 // view is a run of bytes that can be had without waiting: in memory, or on the disk.
@@ -37,6 +39,9 @@ func (v view) len() int64 { return int64(len(v.mem)) + v.disk }
 // lookLocked gives the bytes from off to at most end that one chunk holds, without waiting. An empty view: none.
 func (o *object) lookLocked(off, end int64) view {
 	i := off / chunkSize
+	if o.heldBackLocked(i) {
+		return view{}
+	}
 	end = min(end, (i+1)*chunkSize)
 	if ch := o.chunks[i]; ch != nil && off >= ch.lo {
 		to := min(end, ch.hi)
@@ -133,10 +138,41 @@ func (o *object) unmapLocked(ch *chunk) {
 	ch.mapped = false
 	delete(o.chunks, ch.index)
 	if ch.fetch == nil {
-		if ch.counted {
+		if ch.counted && !ch.bad {
 			o.c.tier.put(ch)
 		}
 		o.uncountLocked(ch)
+	}
+}
+
+// The kernel sends many reads at once, and one that was delayed may ask for what all others have left behind long ago. It
+// must not be fetched again: chunks that leave a window rest here for a while.
+const restMost = 4 << 20
+
+// releaseLocked takes ch out of use if nothing needs it: no window, not the writer and not the check. It rests first.
+func (o *object) releaseLocked(ch *chunk) {
+	if !ch.mapped || ch.fetch != nil || ch.writing || ch.resting || o.sum.running && ch.index >= o.sum.next ||
+		o.wantedLocked(ch.lo, ch.hi) {
+		return
+	}
+	ch.resting = true
+	o.resting = append(o.resting, ch)
+	o.trimLocked(min(restMost, o.c.share()/16))
+}
+
+// trimLocked ends the rest of the oldest, down to limit bytes; with no reader left, of all.
+func (o *object) trimLocked(limit int64) {
+	if len(o.readers) == 0 {
+		limit = 0
+	}
+	for int64(len(o.resting))*chunkSize > limit {
+		ch := o.resting[0]
+		o.resting[0] = nil
+		o.resting = o.resting[1:]
+		ch.resting = false
+		if ch.mapped && ch.fetch == nil && !ch.writing && !o.wantedLocked(ch.lo, ch.hi) {
+			o.unmapLocked(ch)
+		}
 	}
 }
 
@@ -151,8 +187,8 @@ func (o *object) uncountLocked(ch *chunk) {
 // settleLocked takes chunks out of use that no window touches any more, among those that touch sp.
 func (o *object) settleLocked(sp span) {
 	for i := max(sp.off, 0) / chunkSize; i*chunkSize < sp.end; i++ {
-		if ch := o.chunks[i]; ch != nil && ch.fetch == nil && !o.wantedLocked(ch.lo, ch.hi) {
-			o.unmapLocked(ch)
+		if ch := o.chunks[i]; ch != nil {
+			o.releaseLocked(ch)
 		}
 	}
 }
@@ -163,21 +199,21 @@ func (o *object) settleAllLocked() {
 		f.reconsiderLocked()
 	}
 	for _, ch := range o.chunks {
-		if ch.fetch == nil && !o.wantedLocked(ch.lo, ch.hi) {
-			o.unmapLocked(ch)
-		}
+		o.releaseLocked(ch)
 	}
+	o.trimLocked(restMost)
 }
 
 // arrivedLocked notes that ch is whole.
 func (o *object) arrivedLocked(ch *chunk) {
 	ch.fetch = nil
-	if !o.gone && ch.whole() && o.store.wantsLocked(ch.index) {
+	if !o.gone && !ch.bad && ch.whole() && o.store.wantsLocked(ch.index) {
 		o.c.writer.putLocked(o, ch)
 	}
-	if ch.mapped && !o.wantedLocked(ch.lo, ch.hi) {
-		o.unmapLocked(ch)
-	} else if !ch.mapped { // replaced or cancelled in its last moment
+	o.sumUpLocked()
+	o.tellLocked()
+	o.releaseLocked(ch)
+	if !ch.mapped && !ch.bad { // replaced or cancelled in its last moment
 		o.c.tier.put(ch)
 	}
 	o.uncountLocked(ch)

@@ -37,6 +37,7 @@ type Reader struct {
 	busy   int   // reads that wait
 	last   time.Time
 	closed bool
+	given  bool // bytes of a file whose check is not done
 }
 
 // Size is the file's, in bytes.
@@ -161,6 +162,7 @@ func (r *Reader) look(off, end int64, views []view) ([]view, error) {
 			views = append(views, v)
 		}
 	}
+	r.given = r.given || len(views) > 0 && o.sum.want != ""
 	r.noteLocked(off, end, at >= min(end, off+stepRead))
 	return views, nil
 }
@@ -216,34 +218,82 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 	defer func() { r.busy--; r.last = time.Now() }()
 	i := off / chunkSize
 	end = min(end, (i+1)*chunkSize)
-	for again := true; ; again = false {
-		if v := o.lookLocked(off, end); v.len() > 0 {
-			return v, nil
-		}
+	again, misses := true, o.sum.misses
+	for {
 		if r.closed || o.gone {
 			return view{}, ErrClosed
+		}
+		if o.sum.misses != misses {
+			// Bytes that turned out to be wrong were given out before; or they come wrong every time.
+			if r.given || !again {
+				r.given = false
+				return view{}, ErrMismatch
+			}
+			again, misses = false, o.sum.misses
+		}
+		if o.heldBackLocked(i) {
+			switch err := o.awaitSumLocked(ctx); {
+			case err == nil || errors.Is(err, ErrMismatch):
+			case ctx.Err() != nil || !again || permanent(err):
+				return view{}, err
+			default:
+				again = false
+			}
+			continue
+		}
+		if v := o.lookLocked(off, end); v.len() > 0 {
+			r.given = r.given || o.sum.want != ""
+			return v, nil
 		}
 		ch := o.chunks[i]
 		if ch == nil || ch.fetch == nil || off < ch.lo || off >= ch.hi {
 			o.askLocked(span{i * chunkSize, end}, true, false)
 			ch = o.chunks[i]
 		}
-		if ch == nil || ch.fetch == nil {
-			continue // it has come back from the tier
+		if ch == nil || ch.fetch == nil || o.heldBackLocked(i) {
+			if r.c.ctx.Err() != nil {
+				return view{}, ErrClosed
+			}
+			continue // it has come back from the tier, or is to be checked first
 		}
 		r.c.count.misses.Add(1)
 		f := ch.fetch
 		to := min(end, ch.hi)
 		err := o.waitLocked(ctx, f, to)
 		switch {
-		case err == nil:
+		case err == nil && !ch.bad && !o.heldBackLocked(i):
+			r.given = r.given || o.sum.want != ""
 			return view{mem: ch.bytes(off, to)}, nil
+		case err == nil:
 		case ctx.Err() != nil:
 			return view{}, context.Cause(ctx)
+		case errors.Is(err, ErrMismatch):
+			// Looked at above.
 		case !again || !f.ahead || permanent(err) || errors.Is(err, ErrClosed):
 			return view{}, err
+		default:
+			// A fetch ahead of need may have used up its tries before anybody waited for it: the reader gets its own.
+			again = false
 		}
-		// A fetch ahead of need may have used up its tries before anybody waited for it: the reader gets its own.
+	}
+}
+
+// awaitSumLocked waits, without the lock, until the check of the whole file has come further.
+func (o *object) awaitSumLocked(ctx context.Context) error {
+	for j := o.sum.next; j < chunksOf(o.id.size); j++ {
+		// One that is there but not yet handed over will be news.
+		if ch := o.chunks[j]; ch != nil && ch.fetch != nil && ch.fetch.mark.Load() < ch.hi {
+			return o.waitLocked(ctx, ch.fetch, ch.hi)
+		}
+	}
+	news := o.newsLocked()
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	select {
+	case <-news:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -258,6 +308,7 @@ func (r *Reader) rest(since time.Time) {
 	r.win.drop()
 	r.countLocked()
 	o.settleAllLocked()
+	o.trimLocked(0)
 }
 
 // Close ends the reader. What is on its way for it alone is cancelled. It waits for a running call of Announce's f.

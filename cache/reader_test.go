@@ -92,3 +92,27 @@ func TestSharedLine(t *testing.T) {
 		})
 	}
 }
+
+// TestLateReads has the kernel's reads of what all others left behind long ago: they find it, with and without a disk.
+func TestLateReads(t *testing.T) {
+	for _, dir := range []string{"", "disk"} {
+		synctest.Test(t, func(t *testing.T) {
+			opt := Options{}
+			if dir != "" {
+				opt.Dir = t.TempDir()
+			}
+			o := &origin{latency: time.Millisecond}
+			c := newCache(t, opt)
+			f := o.file("f", 64*mib)
+			r := c.Open(f)
+			defer r.Close()
+			for off := int64(0); off < f.size; off += mib {
+				readAt(t, r, f, off, mib)
+				readAt(t, r, f, max(0, off-3*mib), 128*kib)
+			}
+			if o.bytes() != f.size {
+				t.Errorf("%d bytes moved of a file of %d", o.bytes(), f.size)
+			}
+		})
+	}
+}

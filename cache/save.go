@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,14 +43,11 @@ func (o *object) save() error {
 	if err != nil || s.file != file {
 		s.flushing = false
 		switch {
-		case errors.Is(err, errMismatch):
-			// It was fetched like this, so it would be stored like this again.
-			o.c.count.badFiles.Add(1)
-			o.c.log.Warn("file does not match its MD5 and is not stored", "key", o.id.key)
-			s.refused = errMismatch
-			o.discardLocked()
+		case errors.Is(err, ErrMismatch):
+			// It is too large to be checked on its way, and would come here again each time that it is read.
+			s.refused = ErrMismatch
+			o.mismatchLocked()
 			o.mu.Unlock()
-			o.c.tier.forget(o.id)
 		case err != nil:
 			s.dirty = s.file != nil && !s.d.off.Load()
 			o.mu.Unlock()
@@ -102,7 +99,7 @@ func (o *object) checkWhole(file *os.File, etag string) error {
 		}
 	}
 	want, ok := md5Of(etag)
-	if !ok {
+	if !ok || o.summed() {
 		return nil
 	}
 	h := md5.New()
@@ -110,20 +107,17 @@ func (o *object) checkWhole(file *os.File, etag string) error {
 		return fmt.Errorf("read stored file: %w", err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return errMismatch
+		return ErrMismatch
 	}
 	return nil
 }
 
+// summed tells whether what is stored is what was checked on its way.
+func (o *object) summed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sum.good && slices.Equal(o.sum.crcs, o.store.sums)
+}
+
 // onlyWriter hides other methods, so that io.CopyBuffer uses the buffer it was given.
 type onlyWriter struct{ io.Writer }
-
-// md5Of gives the MD5 that an ETag holds, if it is one.
-func md5Of(etag string) (string, bool) {
-	e := strings.ToLower(strings.Trim(etag, `"`))
-	if len(e) != 32 {
-		return "", false
-	}
-	_, err := hex.DecodeString(e)
-	return e, err == nil
-}

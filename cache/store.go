@@ -11,10 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var (
-	errOtherProcess = errors.New("another process is storing this file")
-	errMismatch     = errors.New("content does not match its MD5")
-)
+var errOtherProcess = errors.New("another process is storing this file")
 
 // store is the disk's part of an object. The zero value stores nothing. Its fields are guarded by object.mu, except those
 // that say otherwise.
@@ -191,6 +188,11 @@ func (o *object) write(chs []*chunk) error {
 	if s.readonly {
 		err = errOtherProcess
 	}
+	for _, ch := range chs {
+		if ch.bad {
+			err = ErrMismatch
+		}
+	}
 	o.mu.Unlock()
 	if err == nil {
 		err = s.d.room(n, kept)
@@ -218,13 +220,15 @@ func (o *object) write(chs []*chunk) error {
 		}
 		ch.writing = false
 		o.writing--
+		o.releaseLocked(ch)
 		o.uncountLocked(ch)
 	}
 	if err != nil {
 		o.c.count.unwritten.Add(int64(len(chs)))
-		if errors.Is(err, ErrFull) {
+		switch {
+		case errors.Is(err, ErrFull):
 			s.full = true
-		} else {
+		case !errors.Is(err, ErrMismatch):
 			s.refused = err
 		}
 	}
