@@ -108,7 +108,7 @@ func (d *docs) fetch(ctx context.Context, name string) (*modelDoc, error) {
 		if err != nil {
 			return err
 		}
-		changed, err := d.fs.catalog.PutDoc(ctx, "model/"+name, withoutCounters(m.Raw))
+		changed, err := d.fs.catalog.PutDocTold(ctx, "model/"+name, withoutCounters(m.Raw), madeAt(m))
 		if err != nil {
 			return err
 		}
@@ -120,6 +120,17 @@ func (d *docs) fetch(ctx context.Context, name string) (*modelDoc, error) {
 		return nil, err
 	}
 	return d.known(ctx, name)
+}
+
+// madeAt is when a model says that it was made to what it is.
+func madeAt(m *api.Model) time.Time {
+	switch {
+	case m.LatestVersion != nil && !m.LatestVersion.Created.IsZero():
+		return m.LatestVersion.Created
+	case !m.Created.IsZero():
+		return m.Created
+	}
+	return written
 }
 
 // target is what a save in the folder of a model runs: official models by
@@ -162,7 +173,7 @@ func (d *docs) readme(ctx context.Context, name string) ([]byte, time.Time, erro
 		return nil, time.Time{}, err
 	}
 	d.old(key)
-	changed, err := d.fs.catalog.PutDoc(ctx, key, []byte(text))
+	changed, err := d.fs.catalog.PutDocTold(ctx, key, []byte(text), madeAt(m.Model))
 	return []byte(text), changed.Truncate(time.Second), err
 }
 

@@ -74,7 +74,8 @@ type FS struct {
 	cache   *cache.Cache
 	catalog *catalog.Catalog
 	account *api.Account
-	since   time.Time    // when what is fixed in the tree was first seen
+	since   time.Time    // of what is fixed in the tree
+	renamed time.Time    // when what account.json says changed
 	begun   time.Time    // when this mount was
 	known   atomic.Int64 // bytes of all outputs whose size is known
 
@@ -87,7 +88,8 @@ type FS struct {
 	claims  *claims
 	misses  *misses
 	folders *lru.Cache[string, *folder]
-	layouts sync.Map           // of []item, by the text of the layout
+	layouts sync.Map // of []item, by the text of the layout
+	times   *lru.Cache[string, moment]
 	asking  singleflight.Group // for sizes
 	stats   chan struct{}      // a place for each HEAD that may be under way
 	sends   atomic.Uint64
@@ -124,12 +126,13 @@ func New(b Backend, o Options) (*FS, error) {
 	f.begun = f.now()
 	f.docs = newDocs(f)
 	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
+	f.times, _ = lru.New[string, moment](remembered)
 	f.life, f.end = context.WithCancel(context.Background())
-	since, err := b.Catalog.PutDoc(f.life, "account", b.Account.Raw)
+	changed, err := b.Catalog.PutDocTold(f.life, "account", b.Account.Raw, written)
 	if err != nil {
 		return nil, fmt.Errorf("write down the account: %w", err)
 	}
-	f.since = since.Truncate(time.Second)
+	f.since, f.renamed = written, changed.Truncate(time.Second)
 	f.progress = f.newProgress()
 	return f, nil
 }
@@ -177,7 +180,7 @@ func (f *FS) Close() {
 func (f *FS) Root() tree.Dir {
 	entries := []tree.Entry{
 		{Name: "README.md", Node: tree.Bytes(tree.Ino("readme"), f.since, []byte(welcome))},
-		{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.since, indent(f.account.Raw))},
+		{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.renamed, indent(f.account.Raw))},
 		{Name: "by-date", Node: f.byDate()},
 		{Name: "by-status", Node: f.byStatus()},
 		{Name: "models", Node: f.models()},
@@ -185,7 +188,7 @@ func (f *FS) Root() tree.Dir {
 	}
 	return &tree.Listing{
 		Number:  tree.Ino("root"),
-		Told:    func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second} },
+		Told:    func() tree.Info { return folderInfo(later(f.newest("predictions", f.catalog.ByID), f.renamed)) },
 		Entries: func(context.Context) ([]tree.Entry, error) { return slices.Clone(entries), nil },
 		Named: func(_ context.Context, name string) (tree.Node, error) {
 			if name == ownFolder {
@@ -209,11 +212,3 @@ func (f *FS) desk(where string, runs runner) *desk {
 }
 
 func (f *FS) notify(c tree.Change) { f.watch(c) }
-
-// newest is the second in which the newest prediction was made.
-func (f *FS) newest() time.Time {
-	if t := f.catalog.Newest(); t.After(f.since) {
-		return t.Truncate(time.Second)
-	}
-	return f.since
-}

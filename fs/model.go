@@ -26,7 +26,7 @@ var (
 func (f *FS) models() tree.Dir {
 	return &tree.Listing{
 		Number: tree.Ino("folder", "models"),
-		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.since, Valid: time.Second} },
+		Told:   func() tree.Info { return folderInfo(f.newestModel("")) },
 		Entries: func(ctx context.Context) ([]tree.Entry, error) {
 			f.firstNews(ctx)
 			var entries []tree.Entry
@@ -59,11 +59,39 @@ func (f *FS) used() []string {
 	return names
 }
 
+// modelTime is that of the folder of a model: of its newest run, or of what is
+// told of it here.
+func (f *FS) modelTime(name string) time.Time {
+	at := f.since
+	if f.catalog.Model(name).Count > 0 {
+		at = f.newest("models/"+name, func() iter.Seq[catalog.Prediction] { return f.catalog.ByModel(name) })
+	}
+	if m, err := f.docs.known(f.life, name); err == nil {
+		at = later(at, m.changed)
+	}
+	return at
+}
+
+// newestModel is the time of the newest folder of those used models whose
+// names begin so.
+func (f *FS) newestModel(prefix string) time.Time {
+	var at time.Time
+	for _, name := range f.used() {
+		if strings.HasPrefix(name, prefix) {
+			at = later(at, f.modelTime(name))
+		}
+	}
+	if at.IsZero() {
+		return f.since
+	}
+	return at
+}
+
 // owner is the folder of one owner's models.
 func (f *FS) owner(owner string) tree.Dir {
 	return &tree.Listing{
 		Number: tree.Ino("folder", "models/"+owner),
-		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.since, Valid: time.Second} },
+		Told:   func() tree.Info { return folderInfo(f.newestModel(owner + "/")) },
 		Entries: func(context.Context) ([]tree.Entry, error) {
 			var entries []tree.Entry
 			for _, full := range f.used() {
@@ -107,11 +135,7 @@ func (m *modelDir) Peek() (tree.Info, bool) {
 	if !m.fs.o.ReadOnly {
 		mode |= 0o200
 	}
-	mod := m.fs.since
-	if g := m.fs.catalog.Model(m.name); g.Count > 0 {
-		mod = modTime(g.Newest)
-	}
-	return tree.Info{Mode: mode, ModTime: mod, Valid: time.Second}, true
+	return tree.Info{Mode: mode, ModTime: m.fs.modelTime(m.name), Valid: time.Second}, true
 }
 
 func (m *modelDir) Info(context.Context) (tree.Info, error) {

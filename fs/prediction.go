@@ -5,7 +5,6 @@ import (
 	"errors"
 	iofs "io/fs"
 	"regexp"
-	"time"
 
 	"replicatefs/api"
 	"replicatefs/cache/catalog"
@@ -35,9 +34,7 @@ func (f *folder) item(name string) (item, bool) {
 func (f *FS) predictions() tree.Dir {
 	return &tree.Listing{
 		Number: tree.Ino("predictions"),
-		Told: func() tree.Info {
-			return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second}
-		},
+		Told:   func() tree.Info { return folderInfo(f.newest("predictions", f.catalog.ByID)) },
 		Entries: func(ctx context.Context) ([]tree.Entry, error) {
 			f.firstNews(ctx)
 			entries := make([]tree.Entry, 0, f.catalog.Len())
@@ -151,16 +148,6 @@ func (d *predictionDir) Info(ctx context.Context) (tree.Info, error) {
 	}
 	info, _ := d.Peek()
 	return info, nil
-}
-
-// modTime is the second in which a prediction was completed, or created where
-// that is not told. Fractions are left out: the API tells them differently
-// from one answer to the next.
-func modTime(p catalog.Prediction) time.Time {
-	if p.Done && !p.Completed.IsZero() {
-		return p.Completed.Truncate(time.Second)
-	}
-	return p.Created.Truncate(time.Second)
 }
 
 // items are the names of the folder and what is behind them, also of those that

@@ -52,7 +52,7 @@ func (l *pointer) Target(context.Context) (string, error) { return l.target, nil
 func (f *FS) links(dir string, valid time.Duration, some func() iter.Seq[catalog.Prediction], has func(catalog.Prediction) bool) tree.Dir {
 	return &tree.Listing{
 		Number: tree.Ino("folder", dir),
-		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second} },
+		Told:   func() tree.Info { return folderInfo(f.newest(dir, some)) },
 		Entries: func(ctx context.Context) ([]tree.Entry, error) {
 			f.firstNews(ctx)
 			var entries []tree.Entry
@@ -85,7 +85,7 @@ func (f *FS) byStatus() tree.Dir {
 	}
 	return &tree.Listing{
 		Number: tree.Ino("folder", "by-status"),
-		Told:   func() tree.Info { return tree.Info{Mode: tree.DirMode, ModTime: f.newest(), Valid: time.Second} },
+		Told:   func() tree.Info { return folderInfo(f.newest("predictions", f.catalog.ByID)) },
 		Entries: func(ctx context.Context) ([]tree.Entry, error) {
 			f.firstNews(ctx)
 			var entries []tree.Entry
@@ -126,12 +126,8 @@ func (s *span) level() int { return strings.Count(s.dir, "/") }
 func (s *span) Ino() uint64 { return tree.Ino("folder", s.dir) }
 
 func (s *span) Peek() (tree.Info, bool) {
-	mod := s.fs.since
-	for p := range s.fs.catalog.Between(s.from, s.to) {
-		mod = p.Created.Truncate(time.Second)
-		break
-	}
-	return tree.Info{Mode: tree.DirMode, ModTime: mod, Valid: time.Second}, true
+	all := func() iter.Seq[catalog.Prediction] { return s.fs.catalog.Between(s.from, s.to) }
+	return folderInfo(s.fs.newest(s.dir, all)), true
 }
 
 func (s *span) Info(context.Context) (tree.Info, error) {

@@ -36,6 +36,13 @@ func (c *Catalog) Doc(ctx context.Context, key string) (b []byte, changed time.T
 // PutDoc stores a document and returns when it last changed: now, or the time
 // from before if the bytes are the same.
 func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed time.Time, err error) {
+	return c.PutDocTold(ctx, key, b, time.Time{})
+}
+
+// PutDocTold is PutDoc of a document that tells when it was made. If it was
+// not known, or if it was made after the last change, that is when it changed:
+// the same on every machine.
+func (c *Catalog) PutDocTold(ctx context.Context, key string, b []byte, told time.Time) (changed time.Time, err error) {
 	if old, at, err := c.Doc(ctx, key); err == nil && bytes.Equal(old, b) {
 		return at, nil
 	}
@@ -52,6 +59,9 @@ func (c *Catalog) PutDoc(ctx context.Context, key string, b []byte) (changed tim
 			return nil
 		}
 		changed = fromNanos(c.now().UnixNano()) // as it will be read
+		if told.After(fromNanos(at)) && told.Before(changed) {
+			changed = fromNanos(told.UnixNano())
+		}
 		return t.exec(ctx, `INSERT INTO document (key, body, changed) VALUES (?, ?, ?)
 			ON CONFLICT (key) DO UPDATE SET body = excluded.body, changed = excluded.changed`, key, pack(key, b), toNanos(changed))
 	})
