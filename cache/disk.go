@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"log/slog"
 	"os"
@@ -71,7 +70,8 @@ func openDisk(dir string, limit, kept int64, log *slog.Logger) (*disk, error) {
 		if err := unix.Statfs(dir, &st); err != nil {
 			return 0, 0, err
 		}
-		return int64(st.Blocks) * st.Bsize, int64(st.Bavail) * st.Bsize, nil
+		size := int64(st.Bsize) // of other types elsewhere
+		return int64(st.Blocks) * size, int64(st.Bavail) * size, nil
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
 		return nil, fmt.Errorf("make cache folder: %w", err)
@@ -282,32 +282,6 @@ func (d *disk) fault(err error) {
 	if d.off.CompareAndSwap(false, true) {
 		d.log.Warn("disk tier is switched off until the next start; reading goes on without it", "error", err)
 	}
-}
-
-// pwritev writes bufs one after the other at off.
-func pwritev(f *os.File, bufs [][]byte, off int64) error {
-	for len(bufs) > 0 {
-		n, err := unix.Pwritev(int(f.Fd()), bufs, off)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return io.ErrShortWrite
-		}
-		off += int64(n)
-		for n > 0 && len(bufs) > 0 {
-			if n < len(bufs[0]) {
-				bufs = append([][]byte{bufs[0][n:]}, bufs[1:]...)
-				break
-			}
-			n -= len(bufs[0])
-			bufs = bufs[1:]
-		}
-	}
-	return nil
 }
 
 // readSidecar reads the sidecar of an object, which must be of key and size.

@@ -31,7 +31,7 @@ func (o *object) save() error {
 	etag := o.src.ETag()
 	o.mu.Unlock()
 
-	err := unix.Fdatasync(int(file.Fd()))
+	err := datasync(file)
 	if err != nil {
 		err = fmt.Errorf("sync stored chunks: %w", err)
 	}

@@ -1,0 +1,38 @@
+package cache
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// datasync has the bytes of a file on the disk, and as much of what is known
+// about them as is needed to find them.
+func datasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+
+// pwritev writes bufs one after the other at off.
+func pwritev(f *os.File, bufs [][]byte, off int64) error {
+	for len(bufs) > 0 {
+		n, err := unix.Pwritev(int(f.Fd()), bufs, off)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return io.ErrShortWrite
+		}
+		off += int64(n)
+		for n > 0 && len(bufs) > 0 {
+			if n < len(bufs[0]) {
+				bufs = append([][]byte{bufs[0][n:]}, bufs[1:]...)
+				break
+			}
+			n -= len(bufs[0])
+			bufs = bufs[1:]
+		}
+	}
+	return nil
+}
