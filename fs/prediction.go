@@ -270,10 +270,28 @@ func (t *text) Info(ctx context.Context) (tree.Info, error) {
 	return info, nil
 }
 
+// Open shows one version of the file, except of what only grows: who follows
+// it, as tail does, reads on by the same descriptor.
 func (t *text) Open(ctx context.Context) (tree.Handle, error) {
-	b, _, err := t.bytes(ctx)
+	b, p, err := t.bytes(ctx)
+	if err == nil && !p.Done && (t.name == "logs.txt" || t.name == "output.txt") {
+		return &growing{t}, nil
+	}
 	return tree.Memory(b), err
 }
+
+// A growing file says at each read what there is by then.
+type growing struct{ *text }
+
+func (g *growing) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	b, _, err := g.bytes(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return tree.Memory(b).ReadAt(ctx, p, off)
+}
+
+func (g *growing) Close() error { return nil }
 
 // bytes is what the file says now.
 func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
