@@ -87,6 +87,7 @@ type FS struct {
 	guard   *guard
 	claims  *claims
 	misses  *misses
+	reach   *reach
 	folders *lru.Cache[string, *folder]
 	layouts sync.Map // of []item, by the text of the layout
 	times   *lru.Cache[string, moment]
@@ -118,7 +119,7 @@ func New(b Backend, o Options) (*FS, error) {
 	f := &FS{
 		api: b.API, content: b.Content, cache: b.Cache, catalog: b.Catalog, account: b.Account,
 		o: o, now: o.Now, log: o.Log,
-		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), misses: newMisses(o.Now),
+		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), misses: newMisses(o.Now), reach: newReach(o.Log, o.Now),
 		stats: make(chan struct{}, maxStats), synced: make(chan struct{}),
 		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
 		watch: func(tree.Change) {},

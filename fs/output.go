@@ -124,8 +124,11 @@ func (s *source) ETag() string { return s.fact.ETag }
 
 func (s *source) Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadCloser, error) {
 	want := api.ContentInfo{Size: s.fact.Size, Type: s.fact.Type, ETag: s.fact.ETag, Modified: s.fact.Modified}
+	if err := s.fs.reach.try(s.url); err != nil {
+		return nil, err
+	}
 	body, err := s.fs.content.Range(ctx, s.url, want, off, n)
-	if !errors.Is(err, api.ErrGone) {
+	if err = s.fs.reach.note(s.url, err); !errors.Is(err, api.ErrGone) {
 		return body, err
 	}
 	url, again := s.fs.renew(ctx, s.id, s.name, s.url)
@@ -283,8 +286,11 @@ func (f *FS) statOne(ctx context.Context, id string, it item) (catalog.Output, e
 		return catalog.Output{}, ctx.Err()
 	}
 	url := it.text
+	if err := f.reach.try(url); err != nil {
+		return catalog.Output{}, err
+	}
 	info, err := f.content.Stat(ctx, url)
-	if errors.Is(err, api.ErrGone) {
+	if err = f.reach.note(url, err); errors.Is(err, api.ErrGone) {
 		var again error
 		if url, again = f.renew(ctx, id, it.name, url); errors.Is(again, cache.ErrGone) {
 			return catalog.Output{Gone: true}, nil
