@@ -217,9 +217,13 @@ func TestSuspicionStays(t *testing.T) {
 	})
 }
 
-// failing makes writes fail.
-func failing(err error) func(*os.File, [][]byte, int64) error {
-	return func(*os.File, [][]byte, int64) error { return err }
+// breakDisk makes all writes to the disk fail from now on.
+func breakDisk(t *testing.T, c *Cache, err error) {
+	t.Helper()
+	if err := c.writer.drain(t.Context()); err != nil { // the writer is between two jobs
+		t.Fatal(err)
+	}
+	c.disk.pwrite = func(*os.File, [][]byte, int64) error { return err }
 }
 
 // TestBrokenDisk fills the disk and breaks the device: reading goes on, one line is logged.
@@ -233,7 +237,7 @@ func TestBrokenDisk(t *testing.T) {
 				f := o.file("before", 3*mib)
 				readFresh(t, c, f)
 				time.Sleep(3 * time.Second)
-				c.disk.pwrite = failing(fault)
+				breakDisk(t, c, fault)
 				for i := range 5 {
 					readFresh(t, c, o.file(fmt.Sprint(i), 3*mib))
 				}
@@ -256,14 +260,18 @@ func TestNoSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := slowly()
 		c := newCache(t, Options{Dir: t.TempDir()})
-		free := int64(100 << 30)
-		c.disk.space = func() (int64, int64, error) { return 100 << 30, free, nil }
+		setFree := func(free int64) {
+			c.disk.freeMu.Lock()
+			defer c.disk.freeMu.Unlock()
+			c.disk.space = func() (int64, int64, error) { return 100 << 30, free, nil }
+		}
+		setFree(100 << 30)
 		readFresh(t, c, o.file("old", 3*mib))
 		time.Sleep(5 * time.Second)
 		if !c.Complete("old") {
 			t.Fatal("not stored with room")
 		}
-		free = 10 << 30 // exactly the reserve
+		setFree(10 << 30) // exactly the reserve
 		time.Sleep(5 * time.Second)
 		readFresh(t, c, o.file("new", 3*mib))
 		time.Sleep(5 * time.Second)
@@ -440,7 +448,7 @@ func TestFillEnds(t *testing.T) {
 		if err := r.Fill(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("fill with an ended context: %v", err)
 		}
-		c.disk.pwrite = failing(unix.EIO)
+		breakDisk(t, c, unix.EIO)
 		if err := r.Fill(t.Context(), nil); !errors.Is(err, unix.EIO) {
 			t.Errorf("fill of a broken disk: %v", err)
 		}

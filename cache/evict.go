@@ -104,7 +104,7 @@ func (d *disk) remove(name string, pin bool) (freed int64, err error) {
 		freed = used(f)
 	}
 	// The sidecar first: without it the rest is nothing.
-	err = errors.Join(removed(os.Remove(name+".meta")), removed(os.Remove(name+".data")))
+	err = errors.Join(removed(os.Remove(name+".meta")), removed(os.Remove(name+".meta.tmp")), removed(os.Remove(name+".data")))
 	if pin {
 		err = errors.Join(err, removed(os.Remove(name+".keep")))
 	}

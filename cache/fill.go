@@ -5,6 +5,9 @@ import (
 	"errors"
 )
 
+// errLost is the answer to a Fill beside which somebody forgot or damaged the file.
+var errLost = errors.New("file was lost while it was stored")
+
 // Fill brings the whole file to the disk, checks it and makes it durable: when it returns nil, Complete is true, after a
 // crash too. It reads like one more reader, so that others go before it only where they wait for the same connections.
 // progress, if not nil, hears how many bytes from the start are there. ErrFull: there is no room, by the limit of kept data
@@ -63,7 +66,7 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 	case o.store.full:
 		return ErrFull
 	}
-	return errors.New("file could not be stored whole")
+	return errLost
 }
 
 // storeEmpty makes the files of an object without bytes, which no write makes.

@@ -160,6 +160,9 @@ func (m *model) worker(c *Cache, rng *rand.Rand) {
 				}
 			}
 		}
+		if m.dir != "" && rng.IntN(25) == 0 {
+			m.maintain(c, o.r, o.f, rng)
+		}
 		n := []int{1, 4096, 128 << 10, 128 << 10, 128 << 10, 1 << 20, 3 << 20}[rng.IntN(7)]
 		m.read(o.r, o.f, o.pos, n, rng)
 		o.pos += int64(n)
@@ -171,6 +174,40 @@ func (m *model) worker(c *Cache, rng *rand.Rand) {
 		if err := o.r.Close(); err != nil {
 			m.t.Error(err)
 		}
+	}
+}
+
+// maintain does what commands do beside the readers.
+func (m *model) maintain(c *Cache, r *Reader, f *file, rng *rand.Rand) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Duration(rng.IntN(20000))*time.Millisecond)
+	defer cancel()
+	var err error
+	switch rng.IntN(8) {
+	case 0:
+		err = c.Pin(f.key)
+	case 1:
+		err = c.Unpin(f.key)
+	case 2:
+		err = c.Forget(f.key)
+		if errors.Is(err, errBusy) {
+			err = nil
+		}
+	case 3:
+		_, err = c.Clear(ctx)
+	case 4:
+		_, err = c.Prune(ctx)
+	case 5:
+		_, err = c.Verify(ctx, nil)
+	default:
+		if err = r.Fill(ctx, nil); err == nil && !c.Complete(f.key) {
+			m.t.Logf("%s was filled, and is gone again", f.key) // by another worker
+		}
+		if errors.Is(err, errLost) {
+			err = nil
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		m.t.Errorf("maintenance of %s: %v", f.key, err)
 	}
 }
 
