@@ -49,3 +49,32 @@ func TestDocuments(t *testing.T) {
 	wantMissing(t, "deleted document", err)
 	shut(t, c)
 }
+
+// A document that tells when it was made changed then, as far as that is news.
+func TestDocumentTold(t *testing.T) {
+	now := sampleStart
+	c, err := Open(t.Context(), t.TempDir(), Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(t, c)
+	for _, step := range []struct {
+		text           string
+		told, at, want time.Duration
+	}{
+		{"a", -5, 0, -5}, // not known before
+		{"a", -3, 1, -5}, // the same
+		{"b", -3, 2, -3}, // made later
+		{"c", -3, 3, 3},  // changed, and does not say when
+		{"d", 9, 4, 4},   // from the future
+	} {
+		now = sampleStart.Add(step.at * time.Hour)
+		got, err := c.PutDocTold(t.Context(), "model", []byte(step.text), sampleStart.Add(step.told*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := sampleStart.Add(step.want * time.Hour); !got.Equal(want) {
+			t.Errorf("%s changed at %v, want %v", step.text, got, want)
+		}
+	}
+}
