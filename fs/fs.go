@@ -88,6 +88,7 @@ type FS struct {
 	claims  *claims
 	misses  *misses
 	reach   *reach
+	spoiled spoiled
 	folders *lru.Cache[string, *folder]
 	layouts sync.Map // of []item, by the text of the layout
 	times   *lru.Cache[string, moment]

@@ -48,7 +48,7 @@ func (o *output) Info(ctx context.Context) (tree.Info, error) {
 func (o *output) info(fact catalog.Output) tree.Info {
 	p, _ := o.fs.catalog.Prediction(o.id)
 	info := tree.Info{Mode: tree.FileMode, Size: fact.Size, ModTime: modTime(p)}
-	if p.Done {
+	if p.Done && !o.fs.spoiled.has(o) {
 		info.Valid = tree.Final
 	}
 	return info
@@ -67,34 +67,8 @@ func (o *output) Open(ctx context.Context) (tree.Handle, error) {
 	if !ok {
 		return nil, iofs.ErrNotExist
 	}
-	return &reading{o.fs.cache.Open(&source{o.fs, o.id, o.name, it.text, fact})}, nil
+	return &reading{Reader: o.fs.cache.Open(&source{o.fs, o.id, o.name, it.text, fact}), o: o}, nil
 }
-
-// A reading is an open output.
-type reading struct{ *cache.Reader }
-
-func (r *reading) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	n, err := r.Reader.ReadAt(ctx, p, off)
-	return n, gone(err)
-}
-
-func (r *reading) ReadVec(ctx context.Context, off int64, n int) ([][]byte, error) {
-	b, err := r.Reader.ReadVec(ctx, off, n)
-	return b, gone(err)
-}
-
-func gone(err error) error {
-	if err != nil && (errors.Is(err, cache.ErrGone) || errors.Is(err, api.ErrGone)) {
-		return fmt.Errorf("%w: %w", tree.ErrGone, err)
-	}
-	return err
-}
-
-var (
-	_ tree.Lender    = (*reading)(nil)
-	_ tree.Backed    = (*reading)(nil)
-	_ tree.Announcer = (*reading)(nil)
-)
 
 // key names the bytes of an output for the cache: never by the URL, which may
 // be another one tomorrow.

@@ -1,0 +1,48 @@
+package fs
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"replicatefs/api/sim"
+	"replicatefs/cache"
+	"replicatefs/fs/tree"
+)
+
+// Whoever was given wrong bytes gets no more of that opening, however often
+// it asks; and the kernel does not keep what it has of the file.
+func TestWrongBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1 << 20
+		w := newWorld(t, sim.Options{}, Options{})
+		id := w.sim.Add(sim.Prediction{Model: "acme/blob", Status: sim.Succeeded, Output: sim.NewBlob("out.bin", size)})
+		node := must(w.at("predictions/" + id + "/output.bin"))
+		if info, err := node.Info(t.Context()); err != nil || info.Valid != tree.Final {
+			t.Fatalf("info is %+v, %v", info, err)
+		}
+		w.sim.Inject(sim.Fault{Host: sim.Delivery, Method: "GET", Corrupt: true})
+		h, err := node.(tree.File).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		b := make([]byte, size)
+		if _, err := h.ReadAt(t.Context(), b, 0); !errors.Is(err, cache.ErrMismatch) {
+			t.Errorf("wrong bytes: %v, want ErrMismatch", err)
+		}
+		for _, off := range []int64{0, size / 2, size - 1} {
+			if _, err := h.ReadAt(t.Context(), b[:1], off); !errors.Is(err, cache.ErrMismatch) {
+				t.Errorf("after wrong bytes, at %d: %v, want ErrMismatch", off, err)
+			}
+		}
+		if info, ok := node.Peek(); !ok || info.Valid != 0 {
+			t.Errorf("the kernel may keep what it has of it: %+v", info)
+		}
+		want := make([]byte, size)
+		w.sim.ContentAt(id, 0, want, 0)
+		if got := w.read("predictions/" + id + "/output.bin"); got != string(want) {
+			t.Error("the next opening reads wrong bytes")
+		}
+	})
+}
