@@ -38,8 +38,11 @@ func TestOrdinaryUser(t *testing.T) {
 	if err := copyFile("/proc/self/exe", program); err != nil {
 		t.Fatal(err)
 	}
+	// The namespace begins with a copy of every mount. Those of other tests would
+	// live on in it after their end.
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c",
-		`mknod -m 0666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && cd "$1/tmp" &&
+		`awk '$3 ~ /^fuse[.]/ { print $2 }' /proc/self/mounts | xargs -r -n 1 umount -l
+		mknod -m 0666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && cd "$1/tmp" &&
 		TMPDIR="$1/tmp" HOME="$1/home" exec setpriv --reuid=`+nobody+` --regid=`+nobody+` --clear-groups "$1/fuse.test" -test.v -test.run "$2"`,
 		"sh", dir, asUser)
 	out, err := cmd.CombinedOutput()
