@@ -118,7 +118,7 @@ func within(c *cli.Context) error {
 		{"wait", 0, 24 * time.Hour},
 		{"prefer-wait", time.Second, time.Minute},         // Replicate's limits
 		{"cancel-after", 5 * time.Second, 24 * time.Hour}, // likewise
-		{"poll", time.Second, 24 * time.Hour},
+		{"poll", 100 * time.Millisecond, 24 * time.Hour},
 	} {
 		if d := c.Duration(limit.flag); c.IsSet(limit.flag) && d != 0 && (d < limit.least || d > limit.most) || d < 0 {
 			return usage{fmt.Sprintf("--%s %v: want %v to %v", limit.flag, d, limit.least, limit.most)}
