@@ -22,7 +22,7 @@ var backups = []struct {
 		cd "$M"
 		restic backup --verbose=2 --exclude-caches . >"$R/out" 2>"$R/log" || { cat "$R/log" >&2; exit 1; }
 		! [ -s "$R/log" ] || { cat "$R/log" >&2; exit 1; }
-		grep -E '^(new|modified) .*[^/],' "$R/out" || true`},
+		grep -E '^(new|modified) ' "$R/out" | grep -v '/, saved' || true`}, // folders have the number of the mount in them
 	{"borg", "apt install borgbackup", `
 		export BORG_REPO="$R/repo" BORG_BASE_DIR="$R"
 		[ -d "$R/repo" ] || borg init -e none >"$R/log" 2>&1

@@ -282,3 +282,67 @@ func size(b *testing.B, dir string) float64 {
 	}
 	return sum
 }
+
+// BenchmarkScaleBackup is the second restic backup of 1,000 predictions, after
+// a remount and with nothing in the cache, beside that of a local copy.
+func BenchmarkScaleBackup(b *testing.B) {
+	mounted.Need(b, "apt install restic", "restic")
+	m := newPast(b, many(b, 1000), "black-forest-labs/flux-schnell")
+	local := filepath.Join(m.Work, "copy")
+	run(b, m.Command("cp", "-a", m.Path("predictions"), local))
+	backup := func(dir, repo string) *exec.Cmd {
+		cmd := m.Command("restic", "backup", "--quiet", dir)
+		cmd.Env = append(cmd.Env, "RESTIC_REPOSITORY="+repo, "RESTIC_PASSWORD=x")
+		return cmd
+	}
+	var repos []string
+	for i, dir := range []string{m.Path("predictions"), local} {
+		repos = append(repos, filepath.Join(m.Work, fmt.Sprint("repo", i)))
+		cmd := backup("", repos[i])
+		cmd.Args = []string{"restic", "init"}
+		run(b, cmd)
+		run(b, backup(dir, repos[i]))
+	}
+	var ours, locals []time.Duration
+	for range b.N {
+		m.Remount()
+		m.ResetRequests()
+		dropKernel(b)
+		ours = append(ours, run(b, backup(m.Path("predictions"), repos[0])))
+		for _, r := range m.Requests() {
+			if r.Host == sim.Delivery || strings.HasPrefix(r.Path, "/v1/predictions/") {
+				b.Errorf("the second backup caused %s %s", r.Method, r.Path)
+			}
+		}
+		dropKernel(b)
+		locals = append(locals, run(b, backup(local, repos[1])))
+	}
+	b.ReportMetric(median(ours).Seconds(), "again-s")
+	b.ReportMetric(median(ours).Seconds()/median(locals).Seconds(), "again-x-local")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkScaleSizes is du over 10,000 predictions of which no size is known,
+// and again after a remount.
+func BenchmarkScaleSizes(b *testing.B) {
+	m := newPast(b, many(b, 10_000), "black-forest-labs/flux-schnell")
+	m.ResetRequests()
+	du := func() time.Duration { return run(b, m.Command("du", "-s", "--apparent-size", m.Path("predictions"))) }
+	first := du()
+	heads := m.Count(http.MethodHead, "*")
+	var again []time.Duration
+	for range b.N {
+		m.Remount()
+		m.ResetRequests()
+		again = append(again, du())
+		if n := m.Count(http.MethodHead, "*"); n != 0 {
+			b.Errorf("%d HEADs for sizes that were known", n)
+		}
+	}
+	_, peak := usage(b, m.PID())
+	b.ReportMetric(first.Seconds(), "first-s")
+	b.ReportMetric(float64(heads), "HEADs")
+	b.ReportMetric(median(again).Seconds(), "again-s")
+	b.ReportMetric(peak, "rss-MiB")
+	b.ReportMetric(0, "ns/op")
+}

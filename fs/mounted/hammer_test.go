@@ -56,7 +56,7 @@ func TestHammer(t *testing.T) {
 		worker("missing", `! ls "$M/predictions/nothing$N" "$M/models/.git" 2> /dev/null`)
 		worker("save", `echo "lion $N" | tee "$M/`+painter+`/prompt.txt" > /dev/null; ls "$M/`+painter+`/latest/" > /dev/null; cat "$M/`+painter+`/latest/status" > /dev/null`)
 		worker("follow", `timeout 0.5 tail -f "$M/`+painter+`/latest/logs.txt" > /dev/null 2>&1 || true`) // a save that is just being sent has no logs
-		all.Go(func() { // elsewhere
+		all.Go(func() {                                                                                   // elsewhere
 			for time.Now().Before(end) {
 				for range 20 {
 					addBlob(a, 1000)
