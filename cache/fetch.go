@@ -16,6 +16,7 @@ var (
 	errSlow    = errors.New("request took too long")
 	errLong    = errors.New("more bytes than asked for")
 	errNobody  = errors.New("nobody wants it any more")
+	errNoRoom  = errors.New("no memory to read ahead")
 )
 
 // A bulk connection is worth more than this many bytes: a new one costs two round trips.
@@ -157,6 +158,11 @@ func (f *fetch) overLocked(err error) {
 			o.c.tier.put(&chunk{id: ch.id, index: ch.index, lo: ch.lo, hi: mark, buf: ch.buf})
 		}
 	}
+	if err != nil {
+		for r := range o.readers {
+			r.win.lost(mark, f.end)
+		}
+	}
 	f.wakeLocked(math.MaxInt64, err)
 	o.tellLocked()
 }
@@ -193,7 +199,7 @@ func (f *fetch) run(ctx context.Context) {
 		err = f.request(ctx)
 		c.count.inFlight.Add(-1)
 		c.slots.leave()
-		if err == nil || ctx.Err() != nil || permanent(err) {
+		if err == nil || ctx.Err() != nil || permanent(err) || errors.Is(err, errNoRoom) {
 			break
 		}
 		if f.mark.Load()-before >= chunkSize {
@@ -219,7 +225,7 @@ func (f *fetch) run(ctx context.Context) {
 	}
 
 	o.mu.Lock()
-	if err != nil && !f.over && ctx.Err() == nil {
+	if err != nil && !f.over && ctx.Err() == nil && !errors.Is(err, errNoRoom) {
 		c.count.failed.Add(1)
 	}
 	f.overLocked(err)
@@ -229,7 +235,9 @@ func (f *fetch) run(ctx context.Context) {
 			o.uncountLocked(ch)
 		}
 	}
-	o.pumpLocked()
+	if err == nil {
+		o.pumpLocked() // after a fault the next read has to come first
+	}
 	o.mu.Unlock()
 	c.retire(o)
 }
@@ -294,8 +302,11 @@ func (f *fetch) request(ctx context.Context) error {
 			if err := f.allocate(ctx, ch); err != nil {
 				return cause(ctx, err)
 			}
-			if !f.began.IsZero() {
-				f.began = f.began.Add(time.Since(now))
+			if waited := time.Since(now); waited > 0 {
+				if !f.began.IsZero() {
+					f.began = f.began.Add(waited)
+				}
+				deadline.Reset(c.opt.FetchTimeout)
 			}
 			stall.Reset(c.opt.StallTimeout)
 		}
@@ -316,11 +327,13 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// allocate takes memory for ch. A chunk that somebody waits for does not wait for others to leave.
+// allocate takes memory for ch. A chunk that somebody waits for does not wait for others to leave; one that nobody waits for
+// gives its connection to others after a while.
 func (f *fetch) allocate(ctx context.Context, ch *chunk) error {
+	c := f.o.c
 	f.o.pace(ctx)
 	urgent := func() bool { return f.most.Load() > ch.lo }
-	if err := f.o.c.budget.take(ctx, ch.hi-ch.lo, urgent, f.kick); err != nil {
+	if err := c.budget.take(ctx, ch.hi-ch.lo, c.opt.StallTimeout, urgent, f.kick); err != nil {
 		return err
 	}
 	ch.counted = true

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"time"
 )
 
 // budget counts the memory of chunks in use. Reading ahead waits for room; a chunk that a reader waits for never does, so
@@ -24,8 +25,8 @@ type taker struct {
 }
 
 // take reserves n bytes. It returns at once if there is room, or as soon as urgent answers true; urgent is asked again
-// after each value from kick.
-func (b *budget) take(ctx context.Context, n int64, urgent func() bool, kick <-chan struct{}) error {
+// after each value from kick. After patience it gives up with errNoRoom.
+func (b *budget) take(ctx context.Context, n int64, patience time.Duration, urgent func() bool, kick <-chan struct{}) error {
 	b.mu.Lock()
 	if b.queue.Len() == 0 && b.used+n <= b.limit || urgent() {
 		b.used += n
@@ -36,31 +37,36 @@ func (b *budget) take(ctx context.Context, n int64, urgent func() bool, kick <-c
 	t.place = b.queue.PushBack(t)
 	b.mu.Unlock()
 	b.full()
-	for {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var err error
+	for waiting := true; waiting; {
 		select {
 		case <-t.ready:
 			return nil
 		case <-kick:
-			if !urgent() {
-				continue
-			}
+			waiting = !urgent()
+		case <-late.C:
+			err, waiting = errNoRoom, false
 		case <-ctx.Done():
+			err, waiting = ctx.Err(), false
 		}
-		b.mu.Lock()
-		granted := t.place == nil
-		if !granted {
-			b.queue.Remove(t.place)
-			b.used += n // as if granted
-		}
-		if err := ctx.Err(); err != nil {
-			b.used -= n
-			b.grantLocked()
-			b.mu.Unlock()
-			return err
-		}
-		b.mu.Unlock()
-		return nil
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	granted := t.place == nil // in this very moment
+	switch {
+	case err == nil && !granted:
+		b.used += n
+		b.queue.Remove(t.place)
+	case err != nil && granted:
+		b.used -= n
+		b.grantLocked()
+	case err != nil:
+		b.queue.Remove(t.place)
+		b.grantLocked()
+	}
+	return err
 }
 
 // force takes n bytes without waiting.

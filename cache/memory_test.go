@@ -122,10 +122,13 @@ func TestPausedReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := slowly()
 		c := newCache(t, Options{})
+		var paused []*file
+		var readers []*Reader
 		for i := range 3 {
 			f := o.file(fmt.Sprintf("paused %d", i), 1<<30)
 			r := c.Open(f)
 			defer r.Close()
+			paused, readers = append(paused, f), append(readers, r)
 			for off := int64(0); off < 2*mib; off += 128 * kib {
 				readAt(t, r, f, off, 128*kib)
 			}
@@ -142,6 +145,15 @@ func TestPausedReaders(t *testing.T) {
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("took %v beside paused readers, want 2 s at most", took)
 		}
+		for i, r := range readers { // and they go on as fast as ever
+			start := time.Now()
+			for off := int64(2 * mib); off < 66*mib; off += 128 * kib {
+				readAt(t, r, paused[i], off, 128*kib)
+			}
+			if took := time.Since(start); took > 700*time.Millisecond {
+				t.Errorf("64 MiB took reader %d %v after its pause, want 0.7 s at most", i, took)
+			}
+		}
 	})
 }
 
@@ -151,11 +163,12 @@ func TestBudget(t *testing.T) {
 		var full atomic.Int32
 		b := &budget{limit: 100, full: func() { full.Add(1) }}
 		no := func() bool { return false }
+		const long = time.Hour
 		ctx := t.Context()
-		if err := b.take(ctx, 100, no, nil); err != nil {
+		if err := b.take(ctx, 100, long, no, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.take(ctx, 50, func() bool { return true }, nil); err != nil {
+		if err := b.take(ctx, 50, long, func() bool { return true }, nil); err != nil {
 			t.Fatal(err) // urgent ones do not wait
 		}
 		var order []string
@@ -170,16 +183,16 @@ func TestBudget(t *testing.T) {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
-		wg.Go(func() { b.take(ctx, 60, no, nil); time.Sleep(time.Millisecond); note("first") })
+		wg.Go(func() { b.take(ctx, 60, long, no, nil); time.Sleep(time.Millisecond); note("first") })
 		synctest.Wait()
-		wg.Go(func() { b.take(ctx, 10, no, nil); time.Sleep(2 * time.Millisecond); note("second") })
+		wg.Go(func() { b.take(ctx, 10, long, no, nil); time.Sleep(2 * time.Millisecond); note("second") })
 		synctest.Wait()
 		wg.Go(func() {
-			if err := b.take(short, 10, no, nil); err != context.DeadlineExceeded {
+			if err := b.take(short, 10, long, no, nil); err != context.DeadlineExceeded {
 				t.Errorf("take with an ended context: %v", err)
 			}
 		})
-		wg.Go(func() { b.take(ctx, 30, urgent.Load, kick); note("urgent") })
+		wg.Go(func() { b.take(ctx, 30, long, urgent.Load, kick); note("urgent") })
 		synctest.Wait()
 		urgent.Store(true)
 		kick <- struct{}{}

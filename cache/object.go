@@ -212,10 +212,10 @@ func (o *object) arrivedLocked(ch *chunk) {
 	}
 	o.sumUpLocked()
 	o.tellLocked()
-	o.releaseLocked(ch)
 	if !ch.mapped && !ch.bad { // replaced or cancelled in its last moment
 		o.c.tier.put(ch)
 	}
+	o.releaseLocked(ch)
 	o.uncountLocked(ch)
 	for r := range o.readers {
 		r.announcer.wake()

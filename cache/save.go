@@ -27,65 +27,72 @@ func (o *object) save() error {
 	}
 	s.dirty, s.flushing = false, true
 	file := s.file
-	whole := s.count == int64(len(s.sums)) && !s.complete
-	etag := o.src.ETag()
-	o.mu.Unlock()
-
-	err := datasync(file)
-	if err != nil {
-		err = fmt.Errorf("sync stored chunks: %w", err)
-	}
-	if err == nil && whole {
-		err = o.checkWhole(file, etag)
-	}
-
-	o.mu.Lock()
-	if err != nil || s.file != file {
-		s.flushing = false
-		switch {
-		case errors.Is(err, ErrMismatch):
-			// It is too large to be checked on its way, and would come here again each time that it is read.
-			s.refused = ErrMismatch
-			o.mismatchLocked()
-			o.mu.Unlock()
-		case err != nil:
-			s.dirty = s.file != nil && !s.d.off.Load()
-			o.mu.Unlock()
-			s.d.fault(err)
-		default:
-			o.mu.Unlock()
-		}
-		return err
-	}
-	complete := whole && s.count == int64(len(s.sums))
-	if s.unsure != nil && s.unsure.count() == 0 {
-		s.unsure, s.epoch = nil, s.d.epoch
-	}
+	// What is written from now on is in the next sidecar: this one may only promise what the sync below covers.
 	side := &sidecar{
-		key: o.id.key, etag: etag, size: o.id.size, epoch: s.epoch,
-		complete: complete, have: s.have.clone(), sums: append([]uint32(nil), s.sums...),
+		key: o.id.key, etag: o.src.ETag(), size: o.id.size, have: s.have.clone(), sums: append([]uint32(nil), s.sums...),
 	}
 	o.mu.Unlock()
 
-	if err = replace(s.name+".meta", side.encode()); err != nil {
-		err = fmt.Errorf("write sidecar: %w", err)
-		s.d.fault(err)
-	}
-	if err == nil {
-		now := o.c.opt.Now()
-		err = os.Chtimes(s.name+".meta", now, now) // the clock of last uses is ours, not the file system's
-	}
-	if err == nil && complete {
-		err = errors.Join(file.Chmod(0o400), syncDir(filepath.Dir(s.name)))
-		flock(file, unix.LOCK_SH|unix.LOCK_NB) // for the sake of other processes; ours remain right without
-	}
+	err := o.saveFile(file, side)
+
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.flushing = false
-	if err == nil && complete && s.file == file && s.count == int64(len(s.sums)) {
+	switch {
+	case errors.Is(err, ErrMismatch):
+		// It is too large to be checked on its way, and would come here again each time that it is read.
+		s.refused = ErrMismatch
+		o.mismatchLocked()
+	case s.file != file:
+		// Somebody has given the file up meanwhile, with the sidecar; what came after that is no more than a leftover.
+		err = removed(os.Remove(s.name + ".meta"))
+	case err != nil:
+		s.d.fault(err)
+		s.dirty = !s.d.off.Load()
+	case side.complete && s.count == int64(len(s.sums)):
 		o.completeLocked()
 	}
 	return err
+}
+
+// saveFile makes side true and writes it.
+func (o *object) saveFile(file *os.File, side *sidecar) error {
+	s := &o.store
+	if err := datasync(file); err != nil {
+		return fmt.Errorf("sync stored chunks: %w", err)
+	}
+	if side.have.count() == int64(len(side.sums)) {
+		if err := o.checkWhole(file, side.etag); err != nil {
+			return err
+		}
+	}
+	o.mu.Lock()
+	if s.file != file {
+		o.mu.Unlock()
+		return nil
+	}
+	side.have.and(s.have) // the check may have found some that are not
+	side.complete = side.have.count() == int64(len(side.sums))
+	if s.unsure != nil && s.unsure.count() == 0 {
+		s.unsure, s.epoch = nil, s.d.epoch
+	}
+	side.epoch = s.epoch
+	o.mu.Unlock()
+	if err := replace(s.name+".meta", side.encode()); err != nil {
+		return fmt.Errorf("write sidecar: %w", err)
+	}
+	now := o.c.opt.Now()
+	if err := os.Chtimes(s.name+".meta", now, now); err != nil { // the clock of last uses is ours, not the file system's
+		return fmt.Errorf("write sidecar: %w", err)
+	}
+	if !side.complete {
+		return nil
+	}
+	flock(file, unix.LOCK_SH|unix.LOCK_NB) // for the sake of other processes; ours remain right without
+	if err := errors.Join(file.Chmod(0o400), syncDir(filepath.Dir(s.name))); err != nil {
+		return fmt.Errorf("complete stored file: %w", err)
+	}
+	return nil
 }
 
 // checkWhole checks a file all of whose chunks are there: each that an older epoch left, and the MD5 if there is one.

@@ -18,6 +18,14 @@ func (b bitmap) clone() bitmap      { return append(bitmap(nil), b...) }
 func chunksOf(size int64) int64     { return (size + chunkSize - 1) / chunkSize }
 func lenOf(size, index int64) int64 { return min(chunkSize, size-index*chunkSize) }
 func checksum(b []byte) uint32      { return crc32.Checksum(b, castagnoli) }
+
+// and takes out what is not in c.
+func (b bitmap) and(c bitmap) {
+	for i := range b {
+		b[i] &= c[i]
+	}
+}
+
 func (b bitmap) count() (n int64) {
 	for _, x := range b {
 		n += int64(bits.OnesCount8(x))

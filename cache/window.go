@@ -223,6 +223,15 @@ func (w *window) next(s *stream, most int64, a advice) (span, bool) {
 	return span{from, end}, true
 }
 
+// lost notes that what was asked for of [off, end) does not come.
+func (w *window) lost(off, end int64) {
+	for i := range w.streams {
+		if s := &w.streams[i]; s.live && off < s.ahead && end > s.pos {
+			s.ahead = max(down(off, chunkSize), s.pos)
+		}
+	}
+}
+
 // covers tells whether [off, end) touches what the handle has read just now or will read soon.
 func (w *window) covers(off, end int64) bool {
 	for i := range w.streams {
