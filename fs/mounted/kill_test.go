@@ -233,7 +233,7 @@ func TestLostAnswersOfABatch(t *testing.T) {
 	a := serve(t)
 	m := a.Mount(mounted.Options{})
 	a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true, Times: -1})
-	sh(t, m, `for i in 1 2 3; do echo "lion" > text; cp text "$M/`+painter+`/prompt.txt" & done; wait || true`)
+	sh(t, m, `echo lion > text; for i in 1 2 3; do cp text "$M/`+painter+`/prompt.txt" & done; wait`)
 	if a.Creates() != 3 || a.Count("POST", "*/predictions") != 3 {
 		t.Errorf("%d runs by %d requests, want 3 by 3", a.Creates(), a.Count("POST", "*/predictions"))
 	}

@@ -1,10 +1,12 @@
 package mounted
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -12,6 +14,9 @@ import (
 // root is the folder in which everything of this test process is, so that
 // what is left behind can be told from what others do at the same time.
 var root string
+
+// atOnce is how many parallel tests run at the same time.
+const atOnce = 8
 
 // Main runs the tests of a package that mounts, and ends the process: call it
 // from TestMain. Nothing may be left mounted afterwards.
@@ -33,6 +38,10 @@ func run(m *testing.M) int {
 	}
 	root = dir
 	os.Setenv("TMPDIR", dir)
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set(strconv.Itoa(atOnce)) // tests that mount wait more than they work
+	}
 	status := m.Run()
 	for _, left := range mountsIn(dir) {
 		fmt.Fprintf(os.Stderr, "a test left a mount on %s\n", left)

@@ -58,6 +58,7 @@ func save(t *testing.T, m *mounted.Mount, path string) (*saver, int) {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			s.lines <- lines.Text()
 		}
+		close(s.lines)
 		s.done <- s.cmd.Wait()
 	}()
 	pid, err := strconv.Atoi(s.next(t))
@@ -72,10 +73,11 @@ func save(t *testing.T, m *mounted.Mount, path string) (*saver, int) {
 func (s *saver) next(t *testing.T) string {
 	t.Helper()
 	select {
-	case line := <-s.lines:
+	case line, more := <-s.lines:
+		if !more {
+			t.Fatalf("the program that saves ended: %v", <-s.done)
+		}
 		return line
-	case err := <-s.done:
-		t.Fatalf("the program that saves ended: %v", err)
 	case <-time.After(time.Minute):
 		t.Fatal("the program that saves says nothing")
 	}
@@ -88,9 +90,7 @@ func (s *saver) waits(t *testing.T) {
 	t.Helper()
 	select {
 	case line := <-s.lines:
-		t.Errorf("close() returned too early: %s", line)
-	case err := <-s.done:
-		t.Errorf("the program that saves ended: %v", err)
+		t.Errorf("close() returned too early: %q", line)
 	case <-time.After(400 * time.Millisecond):
 	}
 }
