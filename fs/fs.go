@@ -12,12 +12,17 @@
 // # How it hangs together
 //
 //	plan.go        prediction → names and sources, as plain data
+//	layout.go      the same from memory, for walks
 //	prediction.go  predictions/ and the folders in it
 //	output.go      files on the delivery host: size once, bytes through the cache
 //	view.go        by-date/, by-status/: folders of links
 //	model.go       models/, with docs.go for what the API says of them
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
 //	sync.go        news from the API into the catalog
+//	crawl.go       the past into the catalog; intake.go what news does there
+//	time.go        what time everything has
+//	reach.go       output hosts that do not answer
+//	stats.go       .replicatefs/stats.json
 //
 // The catalog is the account as far as it is known; everything shown comes
 // from there, and sync, runs and lookups bring it up to date. Nodes hold names
