@@ -154,7 +154,8 @@ func TestDamage(t *testing.T) {
 			}
 		}, 9 * mib},
 		{"the data's end", func(t *testing.T, dir string) {
-			if err := os.Truncate(stored(t, dir, ".data")[0], 4*mib); err != nil {
+			name := stored(t, dir, ".data")[0]
+			if err := errors.Join(os.Chmod(name, 0o600), os.Truncate(name, 4*mib)); err != nil {
 				t.Error(err)
 			}
 		}, 9 * mib},

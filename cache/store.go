@@ -101,6 +101,9 @@ func (o *object) openStore(d *disk) {
 // writableLocked makes sure that the data file is open for writing and locked by us alone.
 func (s *store) writableLocked() bool {
 	f, err := os.OpenFile(s.name+".data", os.O_RDWR, 0)
+	if errors.Is(err, iofs.ErrPermission) && os.Chmod(s.name+".data", 0o600) == nil { // it was complete once
+		f, err = os.OpenFile(s.name+".data", os.O_RDWR, 0)
+	}
 	if err != nil {
 		return false
 	}

@@ -2,7 +2,9 @@ package cache
 
 // The sizes that decide what is fetched. Measured or taken from the mounts that do it best; see each.
 const (
-	chunkSize = 256 << 10 // of bookkeeping in memory and on disk: what a random read moves at most beyond its own bytes
+	// The unit of bookkeeping in memory and on disk: what a random read moves at most beyond its own bytes. Chunks of 1 MiB
+	// were measured to be no faster, cold or warm.
+	chunkSize = 256 << 10
 
 	pageSize  = 4 << 10
 	firstRead = 1<<20 + 128<<10 // a 1 MiB read of a program and the kernel's read-ahead behind it are one request (mountpoint-s3)
