@@ -1,7 +1,9 @@
 package fuse
 
 import (
+	"cmp"
 	"os"
+	"slices"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -27,6 +29,13 @@ var pageSize = int64(os.Getpagesize())
 // meanwhile, because the kernel may wait in it for a read that we have not
 // answered yet.
 //
+// Pages that a read under way asks for are left out. Its answer brings them
+// anyway; until then the kernel has locked them, and who pushes them waits for
+// it. Were the program killed just then, that wait could never end: the thread
+// keeps the connection open whose end would end it, and the mount hangs. A read
+// that has not come to us yet can still lock a page under our hands, but only
+// for as long as it takes to come.
+//
 // Only files open cached come here (the kernel looks at no pages otherwise),
 // and only whole pages within the size: bytes past the size would make the
 // file longer.
@@ -36,11 +45,23 @@ func (b *binding) push(r *reader, off int64, p []byte) {
 		b.log.Debug("piece not pushed, it is no whole pages of the file", "ino", r.id, "off", off, "len", len(p))
 		return
 	}
+	var reads []span
+	b.nodes.look(r.id, func(o *opened) { reads = slices.Clone(o.reads) })
+	for _, free := range without(span{off, end}, reads) {
+		if !b.store(r, free.from, p[free.from-off:free.to-off]) {
+			return
+		}
+	}
+}
+
+// store puts whole pages into the kernel's cache; false if nobody reads them
+// any more.
+func (b *binding) store(r *reader, off int64, p []byte) bool {
 	for len(p) > 0 {
 		select {
 		case b.pages <- struct{}{}:
 		case <-b.quit:
-			return
+			return false
 		}
 		n := min(len(p), piece)
 		var status gofuse.Status
@@ -51,10 +72,33 @@ func (b *binding) push(r *reader, off int64, p []byte) {
 		// ENOENT is a file that the kernel has forgotten, others are a mount
 		// that is ending: all of them say that nobody reads.
 		if r.done.Load() || status != gofuse.OK {
-			return
+			return false
 		}
 		b.pushed.Add(int64(n))
 		off += int64(n)
 		p = p[n:]
 	}
+	return true
+}
+
+// A span is the bytes [from, to) of a file.
+type span struct{ from, to int64 }
+
+// without is what is left of all after the pages of some are taken out.
+func without(all span, some []span) []span {
+	slices.SortFunc(some, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	var left []span
+	for _, s := range some {
+		from, to := s.from/pageSize*pageSize, (s.to+pageSize-1)/pageSize*pageSize
+		if to <= all.from || from >= all.to {
+			continue
+		}
+		if from > all.from {
+			left = append(left, span{all.from, from})
+		}
+		if all.from = to; all.from >= all.to {
+			return left
+		}
+	}
+	return append(left, all)
 }

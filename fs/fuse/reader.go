@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -147,6 +148,15 @@ func (b *binding) Read(cancel <-chan struct{}, in *gofuse.ReadIn, buf []byte) (g
 	buf = buf[:min(len(buf), int(in.Size))]
 	switch h := b.handles.get(in.Fh).(type) {
 	case *reader:
+		if h.way == cached {
+			asked := span{int64(in.Offset), int64(in.Offset) + int64(len(buf))}
+			b.nodes.look(h.id, func(o *opened) { o.reads = append(o.reads, asked) })
+			defer b.nodes.look(h.id, func(o *opened) {
+				if i := slices.Index(o.reads, asked); i >= 0 {
+					o.reads = slices.Delete(o.reads, i, i+1)
+				}
+			})
+		}
 		result, err := h.read(ctx, buf, int64(in.Offset))
 		return result, b.fail("read", aHandle, in.NodeId, "", err)
 	case *draft:

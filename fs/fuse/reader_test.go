@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -279,4 +280,27 @@ type counting struct {
 func (c *counting) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	c.reads.Add(1)
 	return c.announcing.ReadAt(ctx, p, off)
+}
+
+func TestWithout(t *testing.T) {
+	pages := func(from, to int64) span { return span{from * pageSize, to * pageSize} }
+	for _, test := range []struct {
+		name string
+		all  span
+		some []span
+		want []span
+	}{
+		{"nothing", pages(0, 8), nil, []span{pages(0, 8)}},
+		{"elsewhere", pages(4, 8), []span{pages(0, 4), pages(8, 9)}, []span{pages(4, 8)}},
+		{"front", pages(4, 8), []span{pages(0, 5)}, []span{pages(5, 8)}},
+		{"end", pages(4, 8), []span{pages(7, 9)}, []span{pages(4, 7)}},
+		{"middle, out of order, twice", pages(0, 8), []span{pages(5, 6), pages(2, 3), pages(2, 3)}, []span{pages(0, 2), pages(3, 5), pages(6, 8)}},
+		{"all", pages(4, 8), []span{pages(0, 6), pages(6, 20)}, nil},
+		{"parts of pages", pages(0, 4), []span{{pageSize + 1, pageSize + 2}}, []span{pages(0, 1), pages(2, 4)}},
+		{"the end of a file", span{0, pageSize + 10}, []span{{pageSize, pageSize + 10}}, []span{pages(0, 1)}},
+	} {
+		if got := without(test.all, test.some); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
 }

@@ -161,6 +161,7 @@ type opened struct {
 	backing              int32
 	unlinked             bool     // its name was removed
 	drafts               []*draft // openings for writing, the last writer last
+	reads                []span   // that the kernel waits for, where its pages are cached
 }
 
 // with calls f with what is known of the openings of id, under the lock. What
