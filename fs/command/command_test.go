@@ -138,3 +138,19 @@ func TestOffline(t *testing.T) {
 		t.Errorf("without the API: status %d, %q (%s), want %q", status, after, said, before)
 	}
 }
+
+// An API that does not answer holds up the first mount only.
+func TestSlowAPI(t *testing.T) {
+	s := account(t, sim.Options{Past: 5})
+	_, before, _ := run(t, "ls", "predictions")
+	answer := make(chan struct{})
+	defer close(answer)
+	slow := s.Inject(sim.Fault{Path: "/v1/account", Hold: answer, Times: 1 << 30})
+	status, after, said := run(t, "ls", "predictions")
+	if status != 0 || after != before {
+		t.Errorf("with a slow API: status %d, %q (%s), want %q", status, after, said, before)
+	}
+	if slow.Fired() == 0 {
+		t.Error("the account was not asked for")
+	}
+}

@@ -4,15 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"replicatefs/api"
 	"replicatefs/cache"
@@ -52,10 +49,6 @@ type state struct {
 	closers []func() error // in the order of opening
 }
 
-// accountLimit is how long a mount waits to learn whose the token is; then it
-// is the account last seen for it, if there is one.
-const accountLimit = 15 * time.Second
-
 // open brings up the tree of the account that the token belongs to. Nothing
 // local is shared between accounts, or between base URLs.
 func (cfg config) open(ctx context.Context) (_ *state, err error) {
@@ -75,7 +68,7 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 		return nil, err
 	}
 	s.after(func() error { content.Close(); return nil })
-	if s.account, err = cfg.account(ctx, client); err != nil {
+	if s.account, err = cfg.account(ctx, client, s.after); err != nil {
 		return nil, err
 	}
 	name, err := place(client.Base(), s.account.Username)
@@ -111,71 +104,6 @@ func (s *state) close(log *slog.Logger) {
 		}
 	}
 	s.closers = nil
-}
-
-// account asks whose the token is. Where the API cannot be reached, it is
-// whose it was when last seen.
-func (cfg config) account(ctx context.Context, client *api.Client) (*api.Account, error) {
-	seen, err := cfg.seenFile()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, accountLimit)
-	defer cancel()
-	account, err := client.Account(ctx)
-	switch {
-	case err == nil:
-		return account, writeSeen(seen, account)
-	case refused(err):
-		return nil, tokenError(err.Error())
-	}
-	last, lastErr := readSeen(seen)
-	if lastErr != nil {
-		return nil, fmt.Errorf("%w\nThe first mount of an account needs the API; later ones do not", err)
-	}
-	cfg.log.Warn("the API cannot be reached; showing the account as it was last seen", "account", last.Username, "err", err)
-	return last, nil
-}
-
-// seenFile is where the account of this token at this base URL is remembered,
-// by a hash, so that the token itself is in no file name.
-func (cfg config) seenFile() (string, error) {
-	token := cfg.api.Token
-	if cfg.api.TokenSource != nil {
-		t, err := cfg.api.TokenSource()
-		if err != nil {
-			return "", err
-		}
-		token = t
-	}
-	sum := sha256.Sum256([]byte(cfg.api.BaseURL + "\x00" + string(token)))
-	return filepath.Join(cfg.dirs.data, "accounts", hex.EncodeToString(sum[:16])+".json"), nil
-}
-
-func writeSeen(file string, account *api.Account) error {
-	b, err := json.Marshal(account)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("write down the account: %w; pass --cache-dir DIR for another place", err)
-	}
-	return os.WriteFile(file, b, 0o600)
-}
-
-func readSeen(file string) (*api.Account, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	account := new(api.Account)
-	if err := json.Unmarshal(b, account); err != nil {
-		return nil, err
-	}
-	if account.Username == "" {
-		return nil, errors.New("no account in it")
-	}
-	return account, nil
 }
 
 // place is the folder name of an account at a base URL: readable, and never
