@@ -17,11 +17,17 @@
 // wants any more is cancelled.
 //
 // A reader that goes through a file in order is soon far behind the wire: its window opens wide at the first sign, since
-// each doubling would cost a round trip. A reader that jumps gets little more than it asks for. See window.go for the sizes
-// and their reasons.
+// each doubling would cost a round trip. How many requests that makes, and how large, follows from what was seen of the wire
+// (meter.go): sixteen where each connection has a speed of its own, three where they share a line. A reader that jumps gets
+// little more than it asks for. See window.go for the sizes and their reasons. A request that is not answered gets a second
+// one beside it (hedge.go).
 //
-// What the cache serves was checked: bodies for their length, whole files for their MD5 where the origin tells one, the disk
-// for a CRC32C of each chunk when the last process did not end well. What fails a check is fetched again.
+// What the cache serves was checked: bodies for their length, whole files for their MD5 where the origin tells one (sum.go:
+// the end of a file is held back until it is right), the disk for a CRC32C of each chunk when the last process did not end
+// well. What fails a check is fetched again.
+//
+// Chunks belong to the garbage collector, so a process should set a memory limit (debug.SetMemoryLimit) a little above
+// Options.Memory: without one the heap may be twice what is in use.
 package cache
 
 import (

@@ -274,6 +274,10 @@ func (d *disk) account(n int64, kept bool) {
 // fault notes an error of the disk. A full disk and the third error of the device switch the tier off for good: reading
 // goes on without it.
 func (d *disk) fault(err error) {
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		d.log.Debug("disk tier has no descriptor for a file", "error", err) // it is we who have too many open
+		return
+	}
 	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
 	if !full && d.faults.Add(1) < 3 {
 		d.log.Debug("disk tier met an error", "error", err)

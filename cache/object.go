@@ -1,9 +1,6 @@
 package cache
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // object is what the process holds of one file: shared by its readers, and alive as long as there are any, or bytes on
 // their way in or to the disk.
@@ -220,22 +217,4 @@ func (o *object) arrivedLocked(ch *chunk) {
 	for r := range o.readers {
 		r.announcer.wake()
 	}
-}
-
-// waitLocked waits, without the lock, until f has brought all bytes below need.
-func (o *object) waitLocked(ctx context.Context, f *fetch, need int64) error {
-	w := f.joinLocked(need)
-	if w == nil {
-		return f.err
-	}
-	o.mu.Unlock()
-	select {
-	case <-w.done:
-		o.mu.Lock()
-		return w.err
-	case <-ctx.Done():
-	}
-	o.mu.Lock()
-	f.leaveLocked(w)
-	return context.Cause(ctx)
 }

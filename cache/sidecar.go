@@ -53,6 +53,7 @@ const (
 	sidecarMagic   = "rpfs"
 	sidecarVersion = 1
 	sidecarHead    = 4 + 2 + 2 + 4 + 8 + 8
+	sidecarText    = 1<<16 - 1 // bytes of a key or an ETag at most
 	flagComplete   = 1
 )
 
@@ -72,8 +73,9 @@ func (s *sidecar) encode() []byte {
 	b = binary.LittleEndian.AppendUint64(b, s.epoch)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(s.key)))
 	b = append(b, s.key...)
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(s.etag)))
-	b = append(b, s.etag...)
+	etag := s.etag[:min(len(s.etag), sidecarText)]
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(etag)))
+	b = append(b, etag...)
 	b = append(b, s.have...)
 	for i, sum := range s.sums {
 		if s.have.has(int64(i)) {

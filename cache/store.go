@@ -52,6 +52,9 @@ func (s *store) unsureLocked(i int64) bool { return s.unsure != nil && s.unsure.
 // openStore looks for what the disk has of o. Trouble means that it has nothing.
 func (o *object) openStore(d *disk) {
 	s := &o.store
+	if len(o.id.key) > sidecarText {
+		return // a sidecar could not say whose it is
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.d, s.name, s.key = d, d.nameOf(o.id.key), o.id.key
