@@ -24,6 +24,10 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 		progress(r.Size())
 		return nil
 	}
+	// What was refused before may be welcome now, but what was asked before must have had its answer.
+	if err := c.writer.drain(ctx); err != nil {
+		return err
+	}
 	o.mu.Lock()
 	src, closed := o.src, r.closed
 	o.store.full = false
