@@ -49,7 +49,6 @@ var keepers = []struct{ what, where, why string }{
 	{"github.com/dgraph-io/ristretto/", "cache", "only cache decides what stays in memory"},
 	{"github.com/urfave/cli/", "fs/command", "only fs/command knows the command line"},
 	{"modernc.org/sqlite", "cache/catalog", "only cache/catalog knows how the catalog is stored"},
-	{"flag", "fs/command", "only fs/command knows the command line"},
 	{"testing", "fs/mounted", "what only tests need is not part of the program"},
 }
 
@@ -64,7 +63,7 @@ func TestLayers(t *testing.T) {
 			for _, spec := range f.Imports {
 				name, _ := strconv.Unquote(spec.Path.Value)
 				if inside, ok := strings.CutPrefix(name, "replicatefs/"); ok && !contains(allowed, inside) {
-					t.Errorf("%s imports %s, and may import %v of this module only (see the layout in DESIGN.md)", dir, inside, allowed)
+					t.Errorf("%s imports %s, and may import %v of this module only (see "How it works" in README.md)", dir, inside, allowed)
 				}
 				for _, k := range keepers {
 					if dir != k.where && (name == k.what || strings.HasPrefix(name, k.what) && (strings.HasSuffix(k.what, "/") || name[len(k.what)] == '/')) {
