@@ -63,7 +63,7 @@ func TestLayers(t *testing.T) {
 			for _, spec := range f.Imports {
 				name, _ := strconv.Unquote(spec.Path.Value)
 				if inside, ok := strings.CutPrefix(name, "replicatefs/"); ok && !contains(allowed, inside) {
-					t.Errorf("%s imports %s, and may import %v of this module only (see "How it works" in README.md)", dir, inside, allowed)
+					t.Errorf("%s imports %s, and may import %v of this module only (README.md shows the layers)", dir, inside, allowed)
 				}
 				for _, k := range keepers {
 					if dir != k.where && (name == k.what || strings.HasPrefix(name, k.what) && (strings.HasSuffix(k.what, "/") || name[len(k.what)] == '/')) {
