@@ -106,6 +106,7 @@ type FS struct {
 	end      context.CancelFunc
 	tasks    sync.WaitGroup
 	progress *progress
+	fresh    bool          // nothing of the account was known when this mount began
 	synced   chan struct{} // closed when the first news is in, or could not be had
 	first    sync.Once
 
@@ -130,7 +131,7 @@ func New(b Backend, o Options) (*FS, error) {
 		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
 		watch: func(tree.Change) {},
 	}
-	f.begun = f.now()
+	f.begun, f.fresh = f.now(), b.Catalog.Len() == 0
 	f.docs = newDocs(f)
 	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
 	f.times, _ = lru.New[string, moment](remembered)

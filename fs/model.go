@@ -149,7 +149,7 @@ func (m *modelDir) List(ctx context.Context) ([]tree.Entry, error) {
 		entries = append(entries, tree.Entry{Name: row.name, Node: m.file(i)})
 	}
 	for _, name := range []string{"error.txt", "latest", "predictions"} {
-		if node, err := m.special(name); err == nil {
+		if node, err := m.special(ctx, name); err == nil {
 			entries = append(entries, tree.Entry{Name: name, Node: node})
 		}
 	}
@@ -166,17 +166,20 @@ func (m *modelDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
 			return m.file(i), nil
 		}
 	}
-	return m.special(name)
+	return m.special(ctx, name)
 }
 
 // special finds what is in the folder only at times, or leads elsewhere.
-func (m *modelDir) special(name string) (tree.Node, error) {
+func (m *modelDir) special(ctx context.Context, name string) (tree.Node, error) {
 	switch name {
 	case "predictions":
 		return m.fs.links(m.where+"/predictions", tree.Final,
 			func() iter.Seq[catalog.Prediction] { return m.fs.catalog.ByModel(m.name) },
 			func(p catalog.Prediction) bool { return p.Model == m.name }), nil
 	case "latest":
+		if m.last() == nil {
+			m.fs.firstNews(ctx)
+		}
 		return m.latest(m.fs.catalog.Model(m.name))
 	}
 	return m.desk.told(name)

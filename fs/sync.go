@@ -17,7 +17,7 @@ import (
 
 const (
 	overlap      = 2 * time.Minute // the list is asked again for so much: it may fill in late
-	firstLimit   = 5 * time.Second // how long the first listing waits for the first news
+	firstLimit   = 5 * time.Second // how long who looks waits for the first news
 	arrivedLife  = 10 * time.Minute
 	pagePause    = 100 * time.Millisecond // between pages: at most 600 a minute of 3,000 allowed
 	quickPoll    = 3 * time.Second        // while something runs elsewhere
@@ -219,10 +219,10 @@ func (f *FS) sleep(d time.Duration) bool {
 	}
 }
 
-// firstNews lets the first listing of a new account wait a moment, rather
-// than show it empty.
+// firstNews lets who looks into a new account wait a moment, rather than see
+// it empty or in part.
 func (f *FS) firstNews(ctx context.Context) {
-	if f.catalog.Len() > 0 {
+	if !f.fresh {
 		return
 	}
 	timer := time.NewTimer(firstLimit)

@@ -61,7 +61,8 @@ func (f *FS) links(dir string, valid time.Duration, some func() iter.Seq[catalog
 			}
 			return entries, nil
 		},
-		Named: func(_ context.Context, id string) (tree.Node, error) {
+		Named: func(ctx context.Context, id string) (tree.Node, error) {
+			f.firstNews(ctx)
 			p, ok := f.catalog.Prediction(id)
 			if !ok || !has(p) {
 				return nil, iofs.ErrNotExist
@@ -96,7 +97,8 @@ func (f *FS) byStatus() tree.Dir {
 			}
 			return entries, nil
 		},
-		Named: func(_ context.Context, name string) (tree.Node, error) {
+		Named: func(ctx context.Context, name string) (tree.Node, error) {
+			f.firstNews(ctx)
 			for range f.catalog.ByStatus(name) {
 				return folder(name), nil
 			}
@@ -159,6 +161,7 @@ func (s *span) List(ctx context.Context) ([]tree.Entry, error) {
 }
 
 func (s *span) Lookup(ctx context.Context, name string) (tree.Node, error) {
+	s.fs.firstNews(ctx)
 	if s.level() == 3 {
 		id := name[strings.LastIndexByte(name, '-')+1:]
 		p, ok := s.fs.catalog.Prediction(id)

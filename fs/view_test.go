@@ -221,3 +221,28 @@ func TestLogsOfRun(t *testing.T) {
 		}
 	})
 }
+
+// Right after the first mount of an account nothing of it is known yet. Paths
+// that a script has are there all the same, and a listing is not of that one
+// prediction alone which somebody has named.
+func TestFirstLook(t *testing.T) {
+	for _, path := range []string{
+		"predictions/%s", "by-status/failed/%s", "by-date/2000/01/01/000000-puppet-%s",
+		"models/acme/puppet/predictions/%s", "models/acme/puppet/latest/status",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := sim.New(sim.Options{})
+			t.Cleanup(func() { s.Close() })
+			s.Add(sim.Prediction{Model: "acme/puppet", Status: sim.Succeeded, Source: "web", CreatedAt: time.Now().Add(-time.Hour)})
+			path := strings.ReplaceAll(path, "%s", s.Add(sim.Prediction{Model: "acme/puppet", Status: sim.Failed}))
+			w := mountWorld(t, s, t.TempDir(), Options{})
+			w.Start()
+			if _, err := w.at(path); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			if n := len(strings.Fields(w.names("predictions"))); n != 2 {
+				t.Errorf("after %s a listing has %d predictions, want 2", path, n)
+			}
+		})
+	}
+}
