@@ -226,6 +226,7 @@ func (c *Cache) Open(s Source) *Reader {
 	defer o.mu.Unlock()
 	o.src = s
 	o.expectLocked(s.ETag())
+	r.misses = o.sum.misses
 	o.readers[r] = struct{}{}
 	if o.store.complete {
 		r.file.Store(o.store.file)

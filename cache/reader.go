@@ -38,6 +38,7 @@ type Reader struct {
 	last   time.Time
 	closed bool
 	given  bool // bytes of a file whose check is not done
+	misses int  // of the file's checks that this reader knows of
 }
 
 // Size is the file's, in bytes.
@@ -148,6 +149,9 @@ func (r *Reader) look(off, end int64, views []view) ([]view, error) {
 	if r.closed || o.gone {
 		return nil, ErrClosed
 	}
+	if err := r.missedLocked(); err != nil {
+		return nil, err
+	}
 	at := off
 	for stop := min(end, off+stepRead); at < stop; {
 		v := o.lookLocked(at, stop)
@@ -218,18 +222,15 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 	defer func() { r.busy--; r.last = time.Now() }()
 	i := off / chunkSize
 	end = min(end, (i+1)*chunkSize)
-	again, misses := true, o.sum.misses
-	for {
+	for again := true; ; {
 		if r.closed || o.gone {
 			return view{}, ErrClosed
 		}
-		if o.sum.misses != misses {
-			// Bytes that turned out to be wrong were given out before; or they come wrong every time.
-			if r.given || !again {
-				r.given = false
-				return view{}, ErrMismatch
+		if r.misses != o.sum.misses {
+			if err := r.missedLocked(); err != nil || !again {
+				return view{}, ErrMismatch // it was given out, or comes wrong every time
 			}
-			again, misses = false, o.sum.misses
+			again = false
 		}
 		if o.heldBackLocked(i) {
 			switch err := o.awaitSumLocked(ctx); {
@@ -276,6 +277,17 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 			again = false
 		}
 	}
+}
+
+// missedLocked tells a reader, once, that bytes which it was given have turned out to be wrong.
+func (r *Reader) missedLocked() error {
+	given := r.given && r.misses != r.o.sum.misses
+	r.misses = r.o.sum.misses
+	if given {
+		r.given = false
+		return ErrMismatch
+	}
+	return nil
 }
 
 // awaitSumLocked waits, without the lock, until the check of the whole file has come further.

@@ -217,7 +217,7 @@ func (o *object) write(chs []*chunk) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i, ch := range chs {
-		if err == nil && s.file == file && !s.have.has(ch.index) {
+		if err == nil && s.file == file && !ch.bad && !s.have.has(ch.index) {
 			s.have.set(ch.index)
 			s.sums[ch.index] = sums[i]
 			s.count++

@@ -46,6 +46,59 @@ func TestWrongMD5(t *testing.T) {
 	}
 }
 
+// TestWrongMD5Later has readers that are in the middle of the file when it turns out to be wrong: what they read next is
+// right, but what they have is not, and each of them must be told.
+func TestWrongMD5Later(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		c := newCache(t, Options{Dir: t.TempDir()})
+		f := o.file("f", mib).withMD5()
+		o.fault = func(q *request) error { q.damage = q.number == 0; return nil }
+		var readers []*Reader
+		for range 3 {
+			r := c.Open(f)
+			defer r.Close()
+			readers = append(readers, r)
+		}
+		for _, r := range readers[:2] {
+			if _, err := r.ReadVec(t.Context(), 0, 128*kib); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		readAll(t, readers[2], f, 128*kib) // it was given nothing before
+		for i, r := range readers[:2] {
+			if _, err := r.ReadVec(t.Context(), 128*kib, 128*kib); !errors.Is(err, ErrMismatch) {
+				t.Errorf("reader %d goes on reading after a mismatch: %v, want ErrMismatch", i, err)
+			}
+			readAll(t, r, f, 128*kib)
+		}
+	})
+}
+
+// TestWrongMD5WhileWriting has the first chunks on their way into a new file on the disk when they turn out to be wrong.
+func TestWrongMD5WhileWriting(t *testing.T) {
+	o := &origin{}
+	c := newCache(t, Options{Dir: t.TempDir()})
+	f := o.file("f", mib).withMD5()
+	o.fault = func(q *request) error { q.damage = q.number == 0; return nil }
+	r := c.Open(f)
+	defer r.Close()
+	r.o.store.flush.Lock() // the writer is held up before it makes the file
+	_, err := r.ReadVec(t.Context(), 0, mib)
+	r.o.store.flush.Unlock()
+	if !errors.Is(err, ErrMismatch) {
+		t.Errorf("read of a damaged file: %v, want ErrMismatch", err)
+	}
+	if err := c.writer.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	readAll(t, r, f, 128*kib)
+	if got := c.Stats().BadFiles; got != 1 {
+		t.Errorf("%d times wrong, want once", got)
+	}
+}
+
 // TestWrongMD5AtOnce reads the whole file in one call: nothing was given out before, so it is fetched again behind the
 // reader's back; but not for ever.
 func TestWrongMD5AtOnce(t *testing.T) {
