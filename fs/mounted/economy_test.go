@@ -26,6 +26,7 @@ func TestEconomy(t *testing.T) {
 			for n in .git .svn .hg .Trash .Trash-1000 .hidden .directory .DS_Store autorun.inf desktop.ini Thumbs.db .bzr HEAD index.html "a b" "ä" "$(printf %200s)"; do
 				case $d/$n in models/HEAD|models/acme/HEAD|models/acme/autorun.inf|models/acme/desktop.ini|models/acme/Thumbs.db|models/acme/index.html) continue ;; esac
 				test ! -e "$M/$d/$n"; done; done`, cost{}},
+		{"names that a model could have", `for i in 1 2; do for n in HEAD autorun.inf desktop.ini Thumbs.db index.html; do test ! -e "$M/models/acme/$n"; done; done`, cost{api: 5}},
 		{"a model that is not there", `test ! -e "$M/models/acme/nothing"; test ! -e "$M/models/acme/nothing"; test ! -e "$M/models/acme/nothing/prompt.txt"`, cost{api: 1}},
 		// Its logs were in no list, so it is asked for once.
 		{"ls -l of a prediction", `ls -l "$M/predictions/$A"`, cost{api: 1, head: 3}},

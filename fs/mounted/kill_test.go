@@ -2,6 +2,7 @@ package mounted_test
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -155,6 +156,37 @@ func TestKilledDuringRead(t *testing.T) {
 	}
 	got, failed := cat(t, m, path)
 	right(t, a, id, size, got, failed)
+}
+
+// The API goes away while a save waits for its run, and comes back: the wait
+// goes on, and nothing is sent again.
+func TestServerRestarts(t *testing.T) {
+	t.Parallel()
+	a := serveSlow(t)
+	m := a.Mount(mounted.Options{})
+	s, _ := save(t, m, m.Path(puppet, "prompt.txt"))
+	id := latestWhenThere(t, m, puppet)
+	url, err := url.Parse(a.Server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Server.Close()
+	s.waits(t)
+	a.Set(id, func(p *sim.Prediction) { p.Status, p.Output = sim.Succeeded, "roar" })
+	again, err := a.Serve(t.Context(), url.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if got := s.next(t); got != "ok" {
+		t.Errorf("close() is %s, want ok", got)
+	}
+	if got := sh(t, m, `cat "$M/`+puppet+`/latest/output.txt"`); got != "roar" {
+		t.Errorf("the output is %q", got)
+	}
+	if got := a.Creates(); got != 1 {
+		t.Errorf("%d runs, want 1", got)
+	}
 }
 
 // A create whose answer is lost has happened. It is found, and never sent

@@ -28,7 +28,7 @@ type saver struct {
 const saverProgram = `
 import os, signal, sys
 got = []
-for s in (signal.SIGWINCH, signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+for s in (signal.SIGWINCH, signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(s, lambda n, _: got.append(n))
 print(os.getpid(), flush=True)
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)
@@ -140,7 +140,7 @@ func TestHarmlessSignals(t *testing.T) {
 // folder. An ended wait is a success: else people would save again.
 func TestEndingSignals(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
-		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP} {
 			t.Run(sig.String(), func(t *testing.T) {
 				t.Parallel()
 				a := serveSlow(t)
