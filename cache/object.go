@@ -144,7 +144,7 @@ func (o *object) unmapLocked(ch *chunk) {
 
 // The kernel sends many reads at once, and one that was delayed may ask for what all others have left behind long ago. It
 // must not be fetched again: chunks that leave a window rest here for a while.
-const restMost = 4 << 20
+const restMost = 8 << 20
 
 // releaseLocked takes ch out of use if nothing needs it: no window, not the writer and not the check. It rests first.
 func (o *object) releaseLocked(ch *chunk) {
@@ -154,7 +154,7 @@ func (o *object) releaseLocked(ch *chunk) {
 	}
 	ch.resting = true
 	o.resting = append(o.resting, ch)
-	o.trimLocked(min(restMost, o.c.share()/16))
+	o.trimLocked(min(restMost, o.c.share()/8))
 }
 
 // trimLocked ends the rest of the oldest, down to limit bytes; with no reader left, of all.

@@ -22,7 +22,7 @@ const (
 	farSeeks  = 3               // in a row without much read in between: random
 	leaveRand = 1 << 20         // read in order: not random any more
 	randSlack = 128 << 10       // what counts as in order while random: one read of the kernel
-	headSlack = 64 << 10        // a stream that begins this close behind a chunk's start fetches the chunk whole
+	headSlack = 128 << 10       // a stream that begins this close behind a chunk's start fetches the chunk whole
 )
 
 // span is the bytes [off, end) of a file.
@@ -166,8 +166,8 @@ func (w *window) need(s *stream, off, end int64, local bool) span {
 		return span{chunk, min(up(max(end, s.ahead+minPart), chunkSize), w.size)}
 	}
 	from := chunk // a whole chunk can be stored
-	if off-chunk > headSlack {
-		from = down(off, pageSize) // but nobody waits long for its head
+	if off-chunk > headSlack && chunk > 0 {
+		from = down(off, pageSize) // but nobody waits long for its head, unless that is coming out of order
 	}
 	return span{from, min(up(max(end, from+firstRead), chunkSize), w.size)}
 }

@@ -53,10 +53,14 @@ func TestWindow(t *testing.T) {
 			{off: 128 * kib, n: 128 * kib, local: true},
 		}},
 		{"the head of a chunk is not waited for", 100 * mib, 192 * mib, []step{
-			{off: 50*mib + 100*kib + 10, n: 4 * kib, need: span{50*mib + 100*kib, 51*mib + 256*kib}},
+			{off: 50*mib + 200*kib + 10, n: 4 * kib, need: span{50*mib + 200*kib, 51*mib + 512*kib}},
 		}},
 		{"near a chunk's start the chunk is fetched whole", 100 * mib, 192 * mib, []step{
-			{off: 50*mib + 60*kib, n: 4 * kib, need: span{50 * mib, 51*mib + 256*kib}},
+			{off: 50*mib + 128*kib, n: 4 * kib, need: span{50 * mib, 51*mib + 256*kib}},
+		}},
+		{"the start of a file, the second read first", 100 * mib, 192 * mib, []step{
+			{off: 128 * kib, n: 128 * kib, need: span{0, 1280 * kib}},
+			{off: 0, n: 128 * kib, local: true},
 		}},
 		{"from the middle: first one stall, then a window", 1024 * mib, 192 * mib, []step{
 			{off: 500 * mib, n: 128 * kib, need: span{500 * mib, 501*mib + 256*kib}},
