@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	iofs "io/fs"
 	"time"
 
 	"replicatefs/api"
@@ -17,17 +19,30 @@ func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
 	f.store(ctx, rec)
 }
 
-// put takes in what the API told when it was asked. Lists may leave logs out,
-// so of a run under way they only tell that it is there.
+// put takes in what a list told. Lists may leave logs out, so they never take
+// the place of what is known of a run under way, whose logs would go; that it
+// has ended is a reason to ask for it.
 func (f *FS) put(ctx context.Context, some ...*api.Prediction) error {
 	recs := make([]catalog.Record, 0, len(some))
+	var ended []string
 	for _, p := range some {
-		if _, known := f.catalog.Prediction(p.ID); known && !p.Done() && !p.HasLogs {
+		if k, known := f.catalog.Prediction(p.ID); known && !k.Done && !p.HasLogs {
+			if p.Done() && !f.watched(p.ID) {
+				ended = append(ended, p.ID)
+			}
 			continue
 		}
 		recs = append(recs, f.record(p))
 	}
-	return f.store(ctx, recs...)
+	if err := f.store(ctx, recs...); err != nil {
+		return err
+	}
+	for _, id := range ended {
+		if err := f.refresh(ctx, id); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *FS) record(p *api.Prediction) catalog.Record {

@@ -240,5 +240,5 @@ func (f *FS) refresh(ctx context.Context, id string) error {
 	if err != nil {
 		return translate(err)
 	}
-	return f.put(ctx, p)
+	return f.store(ctx, f.record(p))
 }
