@@ -23,7 +23,7 @@ func TestHammer(t *testing.T) {
 		t.Skip("takes a while")
 	}
 	each(t, func(t *testing.T, o mounted.Options) {
-		a := mounted.Serve(t, sim.Options{Past: 200, ListLogs: true, Speed: 20, Limits: sim.Limits{Create: -1, Other: -1}})
+		a := mounted.Serve(t, sim.Options{Past: 200, PastModel: "acme/blob", ListLogs: true, Speed: 20, Limits: sim.Limits{Create: -1, Other: -1}})
 		const size = 2*mib + 77
 		id, path := addBlob(a, size)
 		o.Flags = []string{"--poll=1s", "--max-runs-per-minute=6000", "--memory=16MiB"}
