@@ -20,7 +20,7 @@ import (
 // read wrong. A watchdog ends a test that makes no progress.
 func TestHammer(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a while")
+		t.Skip("left out by -short: it goes on for 8 seconds")
 	}
 	each(t, func(t *testing.T, o mounted.Options) {
 		a := mounted.Serve(t, sim.Options{Past: 200, PastModel: "acme/blob", ListLogs: true, Speed: 20, Limits: sim.Limits{Create: -1, Other: -1}})
