@@ -41,6 +41,9 @@ type Reader struct {
 	misses int  // of the file's checks that this reader knows of
 }
 
+// Key is that of the Source.
+func (r *Reader) Key() string { return r.o.id.key }
+
 // Size is the file's, in bytes.
 func (r *Reader) Size() int64 { return r.o.id.size }
 

@@ -48,15 +48,21 @@ func (v *view) find(op, name string, follow bool) (Node, error) {
 	if !iofs.ValidPath(name) {
 		return nil, &iofs.PathError{Op: op, Path: name, Err: iofs.ErrInvalid}
 	}
-	n, err := v.walk(name, follow)
+	n, err := walk(v.ctx, v.root, name, follow)
 	if err != nil {
 		return nil, &iofs.PathError{Op: op, Path: name, Err: err}
 	}
 	return n, nil
 }
 
-func (v *view) walk(name string, follow bool) (Node, error) {
-	way := []Node{v.root} // from the root to where we are
+// Resolve returns the node that a path leads to from root, through links too.
+// The path is relative, with slashes, and does not lead out of the tree.
+func Resolve(ctx context.Context, root Dir, name string) (Node, error) {
+	return walk(ctx, root, name, true)
+}
+
+func walk(ctx context.Context, root Dir, name string, follow bool) (Node, error) {
+	way := []Node{root} // from the root to where we are
 	rest := strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
 		word := rest[0]
@@ -75,7 +81,7 @@ func (v *view) walk(name string, follow bool) (Node, error) {
 			way = way[:len(way)-1]
 			continue
 		}
-		n, err := dir.Lookup(v.ctx, word)
+		n, err := dir.Lookup(ctx, word)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +93,7 @@ func (v *view) walk(name string, follow bool) (Node, error) {
 		if links++; links > maxLinks {
 			return nil, errLoop
 		}
-		target, err := link.Target(v.ctx)
+		target, err := link.Target(ctx)
 		if err != nil {
 			return nil, err
 		}
