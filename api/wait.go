@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,10 +31,20 @@ const (
 // progress, which may be nil, is called with each new state, the last one too,
 // from the goroutine of Wait. With an error comes the last state that was seen.
 func (c *Client) Wait(ctx context.Context, p *Prediction, progress func(*Prediction)) (*Prediction, error) {
+	return c.Follow(ctx, p, progress, nil)
+}
+
+// Follow is Wait for who also wants the output as it is made. Each output event
+// of the stream is given to output once and in order, whatever the connection
+// went through, from one goroutine that ends before Follow does. Output tells
+// whether that was enough; if not, the prediction is read because of it. What
+// the stream left out or said wrong is in no event: the state that is read
+// decides here too.
+func (c *Client) Follow(ctx context.Context, p *Prediction, progress func(*Prediction), output func(data string) bool) (*Prediction, error) {
 	if p.Done() {
 		return p, nil
 	}
-	w := waiting{c: c, p: p, start: time.Now(), progress: progress}
+	w := waiting{c: c, p: p, start: time.Now(), progress: progress, output: output}
 	w.k = call{op: "wait for prediction", path: "/predictions/" + p.ID, tries: 1, slow: readLimit}
 	if u, err := url.Parse(p.URLs.Get); err == nil && strings.HasSuffix(u.Path, "/trainings/"+p.ID) {
 		w.k.path = "/trainings/" + p.ID
@@ -72,6 +81,7 @@ type waiting struct {
 	k        call
 	p        *Prediction
 	progress func(*Prediction)
+	output   func(data string) bool
 	tail     *tail // nil: no stream
 
 	start    time.Time
@@ -142,101 +152,4 @@ func (w *waiting) read(ctx context.Context) error {
 	w.failures++
 	w.c.log.LogAttrs(ctx, slog.LevelDebug, "waiting goes on", slog.String("id", w.p.ID), slog.String("because", err.Error()))
 	return nil
-}
-
-// States of a tail.
-const (
-	streamOff  int32 = iota // not connected: poll as if there were none
-	streamLive              // connected
-	streamDone              // it said so, or is gone
-)
-
-// tail follows a stream in a goroutine of its own and says when to read.
-type tail struct {
-	state  atomic.Int32
-	wake   chan struct{} // holds one; sent after every change of state, and for output if wanted
-	cancel context.CancelFunc
-	ended  chan struct{}
-}
-
-// follow begins to follow the stream as soon as one is known; once only.
-func (w *waiting) follow(ctx context.Context) {
-	if w.tail != nil || w.p.URLs.Stream == "" {
-		return
-	}
-	u, err := url.Parse(w.p.URLs.Stream)
-	if err != nil || !w.c.streamable(u) {
-		return
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	t := &tail{wake: make(chan struct{}, 1), cancel: cancel, ended: make(chan struct{})}
-	w.tail = t
-	go func() {
-		defer close(t.ended)
-		t.run(ctx, w.c, u.String(), w.progress != nil)
-	}()
-}
-
-func (w *waiting) unfollow() {
-	if w.tail != nil {
-		w.tail.cancel()
-		<-w.tail.ended
-	}
-}
-
-// wake is the channel to select on; nil without a stream.
-func (w *waiting) wake() <-chan struct{} {
-	if w.tail == nil {
-		return nil
-	}
-	return w.tail.wake
-}
-
-// run reads the stream, again and again where it breaks, until it is over.
-func (t *tail) run(ctx context.Context, c *Client, address string, output bool) {
-	id := ""
-	for failures := 0; ; {
-		for ev, err := range c.Stream(ctx, address, id) {
-			switch {
-			case errors.Is(err, ErrStreamGone), err == nil && ev.Type == "done":
-				t.become(streamDone)
-				return
-			case err != nil:
-				c.log.LogAttrs(ctx, slog.LevelDebug, "event stream broke", slog.String("because", err.Error()))
-				if errors.Is(err, ErrUnreadable) || errors.Is(err, iofs.ErrPermission) || errors.Is(err, iofs.ErrInvalid) {
-					t.become(streamOff) // it would be so again
-					return
-				}
-			default:
-				id, failures = ev.ID, 0
-				if t.state.Load() != streamLive {
-					t.become(streamLive)
-				} else if output {
-					t.signal()
-				}
-			}
-		}
-		failures++
-		if ctx.Err() != nil {
-			return
-		}
-		if t.state.Load() == streamLive {
-			t.become(streamOff)
-		}
-		if sleep(ctx, min(pollFirst<<min(failures-1, 10), pollLive)) != nil {
-			return
-		}
-	}
-}
-
-func (t *tail) become(state int32) {
-	t.state.Store(state)
-	t.signal()
-}
-
-func (t *tail) signal() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
 }

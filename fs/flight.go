@@ -6,13 +6,16 @@ import (
 	"strings"
 
 	"replicatefs/api"
+	"replicatefs/fs/tree"
 )
 
 // A flight is a prediction that has not ended yet and is being watched. There
 // is one per prediction however many wait for it, and it outlives them all:
 // only the end of the run or of the mount ends it.
 type flight struct {
-	id   string
+	id     string
+	speech *speech // nil of a run that had ended before
+
 	done chan struct{}
 	last *api.Prediction // set before done is closed
 	err  error           // likewise
@@ -36,14 +39,17 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 		})
 		return fl
 	}
-	fl = &flight{id: p.ID, done: make(chan struct{}), last: p}
+	fl = &flight{id: p.ID, speech: newSpeech(p, f.content.Allowed), done: make(chan struct{}), last: p}
 	f.flights[p.ID] = fl
 	f.mu.Unlock()
 
 	f.tasks.Go(func() {
 		defer over()
 		ctx := f.life
-		last, err := f.api.Wait(ctx, p, func(p *api.Prediction) { f.note(ctx, p, false) })
+		last, err := f.api.Follow(ctx, p, func(p *api.Prediction) {
+			fl.speech.hold(p)
+			f.note(ctx, p, false)
+		}, func(data string) bool { return f.hear(fl, data) })
 		if err == nil {
 			f.note(context.WithoutCancel(ctx), last, false)
 			fl.last = last
@@ -55,6 +61,17 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 		close(fl.done)
 	})
 	return fl
+}
+
+// hear takes what the stream of a run says, and tells whether that was enough.
+func (f *FS) hear(fl *flight, data string) bool {
+	text, begun := fl.speech.hear(data)
+	if begun { // a name that may have been looked for in vain
+		dir := tree.Ino("prediction", fl.id)
+		f.notify(tree.Change{Dir: dir, Name: spokenName})
+		f.notify(tree.Change{Node: dir})
+	}
+	return text
 }
 
 // outcome is the result of close() for a run that has ended.

@@ -20,6 +20,7 @@
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
 //	sync.go        news from the API into the catalog
 //	crawl.go       the past into the catalog; intake.go what news does there
+//	speech.go      the text of a run under way, word by word
 //	time.go        what time everything has
 //	reach.go       output hosts that do not answer
 //	stats.go       .replicatefs/stats.json

@@ -5,6 +5,7 @@ import (
 	"errors"
 	iofs "io/fs"
 	"regexp"
+	"slices"
 
 	"replicatefs/api"
 	"replicatefs/cache/catalog"
@@ -166,6 +167,9 @@ func (d *predictionDir) items(ctx context.Context) ([]item, catalog.Prediction, 
 	if err != nil {
 		return nil, p, err
 	}
+	if _, ok := known.item(spokenName); !ok && !p.Done && d.fs.spoken(d.id) != nil {
+		return append(slices.Clone(known.items), item{name: spokenName, kind: inline}), p, nil
+	}
 	return known.items, p, nil
 }
 
@@ -274,7 +278,7 @@ func (t *text) Info(ctx context.Context) (tree.Info, error) {
 // it, as tail does, reads on by the same descriptor.
 func (t *text) Open(ctx context.Context) (tree.Handle, error) {
 	b, p, err := t.bytes(ctx)
-	if err == nil && !p.Done && (t.name == "logs.txt" || t.name == "output.txt") {
+	if err == nil && !p.Done && (t.name == "logs.txt" || t.name == spokenName) {
 		return &growing{t}, nil
 	}
 	return tree.Memory(b), err
@@ -298,6 +302,11 @@ func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
 	p, ok := t.fs.catalog.Prediction(t.id)
 	if !ok {
 		return nil, p, iofs.ErrNotExist
+	}
+	if t.name == spokenName && !p.Done {
+		if b := t.fs.spoken(t.id); b != nil {
+			return b, p, nil
+		}
 	}
 	known, err := t.fs.folder(ctx, t.id)
 	if err != nil {

@@ -50,6 +50,8 @@ type Fault struct {
 
 	// Of event streams only.
 	BareDone bool // a done event without data
+	Replay   bool // from the start, whatever the Last-Event-ID
+	NoIDs    bool // events without an id
 }
 
 // Injection is a fault at work.

@@ -74,7 +74,7 @@ func (p *prediction) emitChange(before Prediction, at time.Time) {
 
 // streamPath is where a stream is: those of texts and of files look different.
 func (s *Sim) streamPath(p *Prediction, id string) string {
-	if m := s.models.named(p.Model); m != nil && m.out != textStream && m.out != textOut {
+	if m := s.models.named(p.Model); m != nil && m.out != textStream && m.out != textOut && m.out != anyOut {
 		prefix := []string{"kzvt", "bcwr", "fddq", "jbxs"}[hash64(id)%4]
 		return "/v1/files/" + prefix + "-" + id
 	}
@@ -110,7 +110,11 @@ func (s *Sim) follow(w http.ResponseWriter, r *http.Request, p *prediction) {
 	ctx := r.Context()
 	b := basesFrom(r)
 	flush := http.NewResponseController(w)
+	fault := faultOf(r)
 	last := r.Header.Get("Last-Event-ID")
+	if fault.Replay || fault.NoIDs {
+		last = ""
+	}
 	sent := 0
 	for {
 		s.mu.Lock()
@@ -134,7 +138,7 @@ func (s *Sim) follow(w http.ResponseWriter, r *http.Request, p *prediction) {
 				}
 				continue
 			}
-			e.write(&buf, id, b, status, faultOf(r).BareDone)
+			e.write(&buf, id, b, status, fault)
 			ended = ended || e.kind == "done"
 		}
 		sent += len(events)
@@ -157,7 +161,7 @@ func (s *Sim) follow(w http.ResponseWriter, r *http.Request, p *prediction) {
 
 // write writes the event. Text goes as it is, each of its lines in a data
 // field of its own.
-func (e *event) write(w *bytes.Buffer, id string, b bases, status Status, bare bool) {
+func (e *event) write(w *bytes.Buffer, id string, b bases, status Status, f *Fault) {
 	var text string
 	switch e.kind {
 	case "done":
@@ -182,8 +186,11 @@ func (e *event) write(w *bytes.Buffer, id string, b bases, status Status, bare b
 			text = string(j)
 		}
 	}
-	fmt.Fprintf(w, "event: %s\nid: %s\n", e.kind, id)
-	if e.kind != "done" || !bare {
+	fmt.Fprintf(w, "event: %s\n", e.kind)
+	if !f.NoIDs {
+		fmt.Fprintf(w, "id: %s\n", id)
+	}
+	if e.kind != "done" || !f.BareDone {
 		for line := range strings.SplitSeq(text, "\n") {
 			w.WriteString("data: " + line + "\n")
 		}
