@@ -97,6 +97,7 @@ func acme() []*model {
 			fields: []field{
 				{name: "prompt", kind: "string", text: "What to film", required: true},
 				{name: "seconds", kind: "integer", text: "How long the film is", def: 2, min: lim(1), max: lim(8)},
+				{name: "faststart", kind: "boolean", text: "Put the index first, so that a player can begin at once", def: false},
 				{name: "seed", kind: "integer", text: "Random seed"},
 			},
 			run: runVideo, sample: samplePrompt,

@@ -9,9 +9,11 @@ import (
 	"replicatefs/api/sim/picture"
 )
 
-// film is an MP4 file whose frames are JPEG pictures: the camera moves along a
-// wide picture of the prompt.
-func film(prompt string, seed int64, seconds int) ([]byte, error) {
+// Film is an MP4 file whose frames are JPEG pictures: the camera moves along a
+// wide picture of the prompt. With faststart its index is at the beginning, so
+// that a player can begin at once. Without, it is at the end, where encoders
+// put it that are not told otherwise.
+func Film(prompt string, seed int64, seconds int, faststart bool) ([]byte, error) {
 	const w, h, rate = 384, 216, 12
 	n := seconds * rate
 	wide := picture.Draw(prompt, seed, w+w/3, h)
@@ -24,16 +26,19 @@ func film(prompt string, seed int64, seconds int) ([]byte, error) {
 		}
 		frames[i] = b.Bytes()
 	}
-	return mp4(frames, w, h, rate), nil
+	return mp4(frames, w, h, rate, faststart), nil
 }
 
-// mp4 puts JPEG frames into the boxes of ISO/IEC 14496-12 and -14, the index
-// before the data, so that a player can begin at once.
-func mp4(frames [][]byte, w, h, rate int) []byte {
+// mp4 puts JPEG frames into the boxes of ISO/IEC 14496-12 and -14.
+func mp4(frames [][]byte, w, h, rate int, faststart bool) []byte {
 	ftyp := box("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2mp41"))
 	index := func(first int) []byte { return moov(frames, w, h, rate, first) }
-	first := len(ftyp) + len(index(0)) + 8
-	return bytes.Join([][]byte{ftyp, index(first), box("mdat", frames...)}, nil)
+	data := box("mdat", frames...)
+	first := len(ftyp) + 8
+	if faststart {
+		return join(ftyp, index(first+len(index(0))), data)
+	}
+	return join(ftyp, data, index(first))
 }
 
 // moov is the index; first is where the first frame is in the file.

@@ -25,11 +25,21 @@ func boxes(t *testing.T, b []byte) map[string][]byte {
 	return all
 }
 
-// The index of a film leads to pictures of the size that it tells.
+// The index of a film leads to pictures of the size that it tells, wherever
+// it is.
 func TestFilm(t *testing.T) {
-	film, err := film("a boat", 1, 1)
+	for name, faststart := range map[string]bool{"index first": true, "index last": false} {
+		t.Run(name, func(t *testing.T) { tryFilm(t, faststart) })
+	}
+}
+
+func tryFilm(t *testing.T, faststart bool) {
+	film, err := Film("a boat", 1, 1, faststart)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if index, data := bytes.Index(film, []byte("moov")), bytes.Index(film, []byte("mdat")); (index < data) != faststart {
+		t.Errorf("the index is at %d, the data at %d", index, data)
 	}
 	top := boxes(t, film)
 	if len(top) != 3 || string(top["ftyp"][:4]) != "isom" {
@@ -54,7 +64,7 @@ func TestFilm(t *testing.T) {
 		}
 		at += size
 	}
-	if at != len(film) {
-		t.Errorf("the frames end at %d of %d", at, len(film))
+	if data := bytes.Index(film, []byte("mdat")) + len(top["mdat"]) + 4; at != data {
+		t.Errorf("the frames end at %d, the data at %d", at, data)
 	}
 }

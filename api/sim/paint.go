@@ -12,6 +12,12 @@ import (
 	"replicatefs/api/sim/picture"
 )
 
+// Picture is a picture for a prompt as a file of a format that models offer:
+// png, jpg or webp.
+func Picture(prompt string, seed int64, w, h int, format string) ([]byte, error) {
+	return paint(prompt, seed, w, h, format)()
+}
+
 // paint is a picture for a prompt, drawn when it is called.
 func paint(prompt string, seed int64, w, h int, format string) func() ([]byte, error) {
 	return func() ([]byte, error) {

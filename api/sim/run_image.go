@@ -282,8 +282,9 @@ func runVideo(j *job) script {
 		c.steps = append(c.steps, step{at: c.run * time.Duration(k) / 11, logs: fmt.Sprintf("frames %d%%\n", 10*(k+1))})
 	}
 	prompt := j.text("prompt")
+	faststart, _ := j.input["faststart"].(bool)
 	c.steps = append(c.steps, step{at: c.run * 95 / 100, out: &File{Name: "output.mp4", render: func() ([]byte, error) {
-		return film(prompt, seed, seconds)
+		return Film(prompt, seed, seconds, faststart)
 	}}})
 	c.metrics = map[string]any{"video_output_duration_seconds": seconds}
 	return c
