@@ -52,6 +52,7 @@ var keepers = []struct {
 	{"github.com/hanwen/go-fuse/", []string{"fs/fuse"}, "only fs/fuse talks to the kernel; the rest is a tree that can be tested without one"},
 	{"github.com/dgraph-io/ristretto/", []string{"cache"}, "only cache decides what stays in memory"},
 	{"github.com/urfave/cli/", []string{"fs/command"}, "only fs/command knows the command line"},
+	{"go.yaml.in/yaml/", []string{"fs/command"}, "only fs/command reads the configuration file"},
 	{"modernc.org/sqlite", []string{"cache/catalog"}, "only cache/catalog knows how the catalog is stored"},
 	{"testing", []string{"fs/mounted"}, "what only tests need is not part of the program"},
 }

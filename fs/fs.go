@@ -32,6 +32,7 @@ package fs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -61,6 +62,9 @@ type Options struct {
 	Poll time.Duration    // how often to ask for news, default 15 s
 	Now  func() time.Time // default time.Now
 	Log  *slog.Logger     // default none
+
+	Config  json.RawMessage // what .replicatefs/config.json says: how the mount is set up, without secrets
+	LogTail func() []byte   // the newest lines of the log, for .replicatefs/log; nil: there is none
 }
 
 // Backend is what a tree stands on. All of it belongs to one account at one

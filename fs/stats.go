@@ -15,12 +15,27 @@ import (
 const ownFolder = ".replicatefs"
 
 func (f *FS) own() tree.Dir {
-	return tree.Folder(tree.Ino("own"), f.since,
-		tree.Entry{Name: "stats.json", Node: tree.Text(tree.Ino("own", "stats.json"), func(context.Context) ([]byte, time.Time, error) {
+	var entries []tree.Entry
+	for _, file := range []struct {
+		name string
+		has  bool
+		says func() ([]byte, error)
+	}{
+		{"config.json", f.o.Config != nil, func() ([]byte, error) { return indent(f.o.Config), nil }},
+		{"log", f.o.LogTail != nil, func() ([]byte, error) { return f.o.LogTail(), nil }},
+		{"stats.json", true, func() ([]byte, error) {
 			raw, err := json.Marshal(f.Stats())
-			return indent(raw), f.now().Truncate(time.Second), err
-		})},
-	)
+			return indent(raw), err
+		}},
+	} {
+		if file.has {
+			entries = append(entries, tree.Entry{Name: file.name, Node: tree.Text(tree.Ino("own", file.name), func(context.Context) ([]byte, time.Time, error) {
+				text, err := file.says()
+				return text, f.now().Truncate(time.Second), err
+			})})
+		}
+	}
+	return tree.Folder(tree.Ino("own"), f.since, entries...)
 }
 
 // Stats are figures of a mount.

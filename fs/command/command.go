@@ -39,9 +39,8 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 			return usage{err.Error()}
 		},
 		CommandNotFound: func(*cli.Context, string) {},
-		Commands: []*cli.Command{
-			demoCommand(), mountCommand(), unmountCommand(), simCommand(), lsCommand(), catCommand(),
-		},
+		Metadata:        map[string]any{},
+		Commands:        commands(),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usage{fmt.Sprintf("there is no command %q", c.Args().First())}
@@ -51,12 +50,34 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
+		for _, sub := range c.Subcommands {
+			sub.OnUsageError = app.OnUsageError
+		}
 	}
 	err := app.RunContext(ctx, args)
 	if err != nil {
 		fmt.Fprintf(errOut, "replicatefs: %v\n", err)
 	}
 	return status(err)
+}
+
+// commands are all there are. Those that take flags also read them from a file.
+func commands() []*cli.Command {
+	all := []*cli.Command{
+		demoCommand(), mountCommand(), unmountCommand(), simCommand(), lsCommand(), catCommand(),
+	}
+	var complete func([]*cli.Command)
+	complete = func(some []*cli.Command) {
+		for _, c := range some {
+			if len(c.Flags) > 0 {
+				c.Flags = append(c.Flags, settingsFlag())
+				c.Before = readSettings
+			}
+			complete(c.Subcommands)
+		}
+	}
+	complete(all)
+	return all
 }
 
 // status is the exit status for an error.

@@ -37,11 +37,13 @@ func account(t *testing.T, o sim.Options) *sim.Sim {
 	t.Setenv("REPLICATE_API_TOKEN", sim.DemoToken)
 	t.Setenv("REPLICATEFS_OUTPUT_HOST", server.OutputHost())
 	t.Setenv("REPLICATEFS_CACHE_DIR", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	return s
 }
 
 func TestUsage(t *testing.T) {
 	t.Setenv("REPLICATE_API_TOKEN", "")
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, test := range []struct {
 		args   string
 		status int

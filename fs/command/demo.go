@@ -55,6 +55,7 @@ func demo(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	defer cfg.journal.close()
 	server, err := sim.New(sim.Options{Seed: 1, Past: sim.DemoPast}).Serve(c.Context, "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start the simulator: %w", err)

@@ -29,6 +29,7 @@ type config struct {
 	mount   fuse.Options
 	dirs    dirs
 	log     *slog.Logger
+	journal *journal // what log is written to; close it
 }
 
 // Each flag has an environment variable: REPLICATEFS_ and its name.
@@ -46,13 +47,12 @@ func connectionFlags() []cli.Flag {
 
 // localFlags are those of every command that keeps data here or reads it.
 func localFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringSliceFlag{Name: "output-host", Usage: "one more `HOST[:PORT]` that outputs may come from", EnvVars: env("output-host")},
 		&cli.StringFlag{Name: "cache-dir", Usage: "`DIR` for everything local; without it the catalog is in ~/.local/share/replicatefs and chunks in ~/.cache/replicatefs", EnvVars: env("cache-dir")},
 		&cli.StringFlag{Name: "cache-size", Usage: "`SIZE` of the chunks on disk at most", Value: "10GiB", EnvVars: env("cache-size")},
 		&cli.StringFlag{Name: "memory", Usage: "`SIZE` of the chunks in memory at most", Value: "256MiB", EnvVars: env("memory")},
-		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", EnvVars: env("log-level")},
-	}
+	}, logFlags()...)
 }
 
 // mountFlags are those of mount and demo.
@@ -77,11 +77,6 @@ func mountFlags() []cli.Flag {
 // environment.
 func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	var cfg config
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
-		return cfg, usage{fmt.Sprintf("--log-level %s: want debug, info, warn or error", c.String("log-level"))}
-	}
-	log := slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level}))
 	if err := within(c); err != nil {
 		return cfg, err
 	}
@@ -96,17 +91,29 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	if cfg.dirs, err = dirsFrom(c.String("cache-dir")); err != nil {
 		return cfg, err
 	}
-	cfg.log = log
+	if cfg.mount, err = owners(c); err != nil {
+		return cfg, err
+	}
+	told, err := effective(c)
+	if err != nil {
+		return cfg, err
+	}
+	log, journal, err := newLog(c, errOut) // last, for it has to be closed
+	if err != nil {
+		return cfg, err
+	}
+	cfg.log, cfg.journal = log, journal
 	cfg.api = api.Options{BaseURL: c.String("base-url"), UserAgent: agent(), Log: log}
 	cfg.content = api.ContentOptions{Hosts: c.StringSlice("output-host"), UserAgent: agent(), Log: log}
 	cfg.cache = cache.Options{Memory: memory, Disk: disk, Log: log}
 	cfg.tree = fs.Options{
 		Wait: c.Duration("wait"), PreferWait: c.Duration("prefer-wait"), CancelAfter: c.Duration("cancel-after"),
 		MaxRuns: c.Int("max-runs"), MaxRunsPerMinute: c.Int("max-runs-per-minute"), ReadOnly: c.Bool("read-only"),
-		Poll: c.Duration("poll"), Log: log,
+		Poll: c.Duration("poll"), Log: log, Config: told, LogTail: journal.tail,
 	}
-	cfg.mount = fuse.Options{AllowOther: c.Bool("allow-other"), ReadOnly: c.Bool("read-only"), Debug: c.Bool("debug-fuse"), Log: log}
-	return cfg, owners(c, &cfg.mount)
+	cfg.mount.AllowOther, cfg.mount.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
+	cfg.mount.Debug, cfg.mount.Log = c.Bool("debug-fuse"), log
+	return cfg, nil
 }
 
 // within refuses times that mean nothing, rather than at the first run.
@@ -121,19 +128,19 @@ func within(c *cli.Context) error {
 		{"poll", 100 * time.Millisecond, 24 * time.Hour},
 	} {
 		if d := c.Duration(limit.flag); c.IsSet(limit.flag) && d != 0 && (d < limit.least || d > limit.most) || d < 0 {
-			return usage{fmt.Sprintf("--%s %v: want %v to %v", limit.flag, d, limit.least, limit.most)}
+			return wrong(c, limit.flag, fmt.Sprintf("want %v to %v", limit.least, limit.most))
 		}
 	}
 	for _, flag := range []string{"max-runs", "max-runs-per-minute"} {
 		if c.IsSet(flag) && c.Int(flag) < 1 {
-			return usage{fmt.Sprintf("--%s %d: want at least 1; --read-only turns runs off", flag, c.Int(flag))}
+			return wrong(c, flag, "want at least 1; --read-only turns runs off")
 		}
 	}
 	return nil
 }
 
 // owners reads who the files of the mount belong to.
-func owners(c *cli.Context, o *fuse.Options) error {
+func owners(c *cli.Context) (o fuse.Options, err error) {
 	o.UID, o.GID = uint32(os.Getuid()), uint32(os.Getgid())
 	if s := c.String("uid"); s != "" {
 		if u, err := user.Lookup(s); err == nil {
@@ -141,7 +148,7 @@ func owners(c *cli.Context, o *fuse.Options) error {
 		}
 		n, err := strconv.ParseUint(s, 10, 32)
 		if err != nil {
-			return usage{fmt.Sprintf("--uid %s: no such user", s)}
+			return o, wrong(c, "uid", "no such user")
 		}
 		o.UID = uint32(n)
 	}
@@ -151,25 +158,25 @@ func owners(c *cli.Context, o *fuse.Options) error {
 		}
 		n, err := strconv.ParseUint(s, 10, 32)
 		if err != nil {
-			return usage{fmt.Sprintf("--gid %s: no such group", s)}
+			return o, wrong(c, "gid", "no such group")
 		}
 		o.GID = uint32(n)
 	}
 	if s := c.String("umask"); s != "" {
 		n, err := strconv.ParseUint(s, 8, 9)
 		if err != nil {
-			return usage{fmt.Sprintf("--umask %s: want an octal number such as 0022", s)}
+			return o, wrong(c, "umask", "want an octal number such as 0022")
 		}
 		o.Umask = uint32(n)
 	}
-	return nil
+	return o, nil
 }
 
 // size reads a flag such as 64MiB, in bytes.
 func size(c *cli.Context, name string) (int64, error) {
 	n, err := humanize.ParseBytes(c.String(name))
 	if err != nil || n == 0 || n > 1<<60 {
-		return 0, usage{fmt.Sprintf("--%s %s: want a size such as 64MiB", name, c.String(name))}
+		return 0, wrong(c, name, "want a size such as 64MiB")
 	}
 	return int64(n), nil
 }

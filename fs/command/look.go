@@ -20,7 +20,7 @@ func lsCommand() *cli.Command {
 		Usage:     "list a folder of the account, without a mount",
 		ArgsUsage: "[PATH]",
 		Flags: append(flags(connectionFlags(), localFlags()),
-			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with mode, size and time"}),
+			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with mode, size and time", EnvVars: env("long")}),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 0, 1, "a path, or none")
 			if err != nil {
@@ -106,6 +106,7 @@ func look(c *cli.Context, f func(iofs.FS) error) error {
 	if err != nil {
 		return err
 	}
+	defer cfg.journal.close()
 	if cfg.api.TokenSource, err = tokenFrom(c); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func mountCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			defer cfg.journal.close()
 			if cfg.api.TokenSource, err = tokenFrom(c); err != nil {
 				return err
 			}

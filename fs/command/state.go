@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -27,19 +29,44 @@ func dirsFrom(flag string) (dirs, error) {
 		dir, err := filepath.Abs(flag)
 		return dirs{dir, dir}, err
 	}
-	cacheDir, err := os.UserCacheDir()
+	data, err := homeFolder("XDG_DATA_HOME", ".local/share")
 	if err != nil {
-		return dirs{}, fmt.Errorf("no place for local data: %w; set HOME or pass --cache-dir DIR", err)
+		return dirs{}, err
 	}
-	data := os.Getenv("XDG_DATA_HOME")
-	if data == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return dirs{}, fmt.Errorf("no place for local data: %w; set HOME or pass --cache-dir DIR", err)
-		}
-		data = filepath.Join(home, ".local", "share")
+	cacheDir, err := homeFolder("XDG_CACHE_HOME", ".cache")
+	return dirs{data, cacheDir}, err
+}
+
+// configDir is where the configuration file and the tokens are.
+func configDir() (string, error) { return homeFolder("XDG_CONFIG_HOME", ".config") }
+
+// homeFolder is our folder in the one that a variable names, or in the home of
+// the user. The same names hold on every system, so that the manual does.
+func homeFolder(variable, otherwise string) (string, error) {
+	if dir := os.Getenv(variable); filepath.IsAbs(dir) { // the XDG specification ignores others
+		return filepath.Join(dir, "replicatefs"), nil
 	}
-	return dirs{filepath.Join(data, "replicatefs"), filepath.Join(cacheDir, "replicatefs")}, nil
+	home, err := home()
+	if err != nil {
+		return "", fmt.Errorf("no place for local data: %w; set HOME or pass --cache-dir DIR", err)
+	}
+	return filepath.Join(home, otherwise, "replicatefs"), nil
+}
+
+// home is the user's home, also where HOME is not set: services and mounts at
+// boot have no such variable.
+func home() (string, error) {
+	if dir, err := os.UserHomeDir(); err == nil {
+		return dir, nil
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	if u.HomeDir == "" {
+		return "", errors.New("the user has no home")
+	}
+	return u.HomeDir, nil
 }
 
 // A state is everything that stands behind the tree of one account at one
