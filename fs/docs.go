@@ -27,6 +27,7 @@ type docs struct {
 type modelDoc struct {
 	*api.Model
 	changed time.Time
+	rules   func() (*rules, error) // of its latest version, made once
 }
 
 const (
@@ -77,7 +78,12 @@ func (d *docs) parse(name string, raw []byte, changed time.Time) (*modelDoc, err
 	if err != nil {
 		return nil, err
 	}
-	m := &modelDoc{parsed, changed.Truncate(time.Second)}
+	m := &modelDoc{parsed, changed.Truncate(time.Second), sync.OnceValues(func() (*rules, error) {
+		if parsed.LatestVersion == nil {
+			return nil, nil
+		}
+		return newRules(parsed.LatestVersion.Schema)
+	})}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.parsed) >= maxParsed {
@@ -133,23 +139,23 @@ func madeAt(m *api.Model) time.Time {
 	return written
 }
 
-// target is what a save in the folder of a model runs: official models by
-// name, others by their latest version, which must not be an old one.
-func (d *docs) target(ctx context.Context, name string) (api.Target, error) {
+// order is what a save in the folder of a model runs: official models by name,
+// others by their latest version, which must not be an old one.
+func (d *docs) order(ctx context.Context, name string, fresh bool) (order, error) {
 	m, err := d.known(ctx, name)
-	if err != nil || !m.Official && d.old("model/"+name) {
-		fresh, fresher := d.fetch(ctx, name)
+	if err != nil || fresh || !m.Official && d.old("model/"+name) {
+		told, fresher := d.fetch(ctx, name)
 		switch {
 		case fresher == nil:
-			m = fresh
-		case m == nil || errors.Is(fresher, iofs.ErrNotExist):
-			return api.Target{}, fresher
+			m = told
+		case m == nil || fresh || errors.Is(fresher, iofs.ErrNotExist):
+			return order{}, fresher
 		}
 	}
 	if !m.Official && m.LatestVersion != nil {
-		return api.Target{Version: m.LatestVersion.ID}, nil
+		return order{api.Target{Version: m.LatestVersion.ID}, m.rules}, nil
 	}
-	return api.Target{Model: name}, nil
+	return order{api.Target{Model: name}, m.rules}, nil
 }
 
 // readme is the model's own, or a short one of ours where it has none.

@@ -18,6 +18,7 @@
 //	view.go        by-date/, by-status/: folders of links
 //	model.go       models/, with docs.go for what the API says of them
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
+//	rules.go       what a model's schema says of its input; complaint.go in words
 //	sync.go        news from the API into the catalog
 //	crawl.go       the past into the catalog; intake.go what news does there
 //	speech.go      the text of a run under way, word by word

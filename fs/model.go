@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"replicatefs/api"
 	"replicatefs/cache/catalog"
 	"replicatefs/fs/tree"
 )
@@ -124,7 +123,7 @@ type modelDir struct {
 }
 
 func (f *FS) model(name string) *modelDir {
-	d := f.desk("models/"+name, func(ctx context.Context) (api.Target, error) { return f.docs.target(ctx, name) })
+	d := f.desk("models/"+name, func(ctx context.Context, fresh bool) (order, error) { return f.docs.order(ctx, name, fresh) })
 	return &modelDir{d, name}
 }
 

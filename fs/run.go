@@ -15,8 +15,15 @@ import (
 	"replicatefs/fs/tree"
 )
 
-// A runner says what a save on a desk runs, asking the API where it must.
-type runner func(context.Context) (api.Target, error)
+// An order is what a save on a desk runs, and the rules for its input.
+type order struct {
+	target api.Target
+	rules  func() (*rules, error)
+}
+
+// A runner makes out the order of a desk, asking the API where it must, or in
+// any case if it is to be fresh.
+type runner func(ctx context.Context, fresh bool) (order, error)
 
 // promptInput makes an input of the text of prompt.txt. A file of nothing but
 // its final newline is empty, and runs nothing.
@@ -91,13 +98,12 @@ func (d *desk) save(ctx context.Context, name string, content []byte) error {
 func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) error {
 	send, cancel := context.WithTimeout(ctx, max(f.o.Wait, minSend))
 	defer cancel()
-	release, err := f.guard.enter(send)
+	target, err := f.check(send, d, in)
 	if err != nil {
 		return f.explain(err, d.where)
 	}
-	target, err := d.runs(send)
+	release, err := f.guard.enter(send)
 	if err != nil {
-		release()
 		return f.explain(err, d.where)
 	}
 	p, err := f.create(send, target, in)

@@ -63,7 +63,7 @@ func TestRefusedSave(t *testing.T) {
 		{"bad JSON", painter + "/input.json", "{\n  \"prompt\": lion }", nil, iofs.ErrInvalid, "line 2, column 13"},
 		{"no object", painter + "/input.json", `["a"]`, nil, iofs.ErrInvalid, "must be an object"},
 		{"no text", painter + "/prompt.txt", "\xff\xd8\xff", nil, iofs.ErrInvalid, "not text"},
-		{"schema", painter + "/input.json", `{"prompt": "x", "num_outputs": 99}`, nil, iofs.ErrInvalid, "num_outputs"},
+		{"schema", painter + "/input.json", `{"prompt": "x", "num_outputs": 99}`, nil, iofs.ErrInvalid, "num_outputs must be at most 4, not 99."},
 		{"payment", painter + "/prompt.txt", "x", &sim.Fault{Method: "POST", Path: "*", Status: 402, Body: `{"detail":"Go and pay."}`}, tree.ErrQuota, "Go and pay."},
 		{"token", painter + "/prompt.txt", "x", &sim.Fault{Method: "POST", Path: "*", Status: 401, Body: `{"title":"Unauthenticated"}`}, iofs.ErrPermission, "token"},
 	}

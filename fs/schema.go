@@ -3,6 +3,9 @@ package fs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +13,27 @@ import (
 // document and puts in place what they refer to, so that a person sees the
 // choices of a field beside it.
 func schemas(document json.RawMessage) json.RawMessage {
+	all := components(document)
+	if all == nil {
+		return json.RawMessage("{}")
+	}
+	shown := map[string]any{}
+	for name, schema := range map[string]string{"input": "Input", "output": "Output"} {
+		resolved, err := newResolver(all).resolve(all[schema])
+		if err != nil {
+			resolved = all[schema] // as it came, rather than nothing
+		}
+		shown[name] = resolved
+	}
+	out, err := encode(shown)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return out
+}
+
+// components are the schemas of an OpenAPI document by name.
+func components(document json.RawMessage) map[string]any {
 	var doc struct {
 		Components struct {
 			Schemas map[string]any `json:"schemas"`
@@ -18,63 +42,102 @@ func schemas(document json.RawMessage) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(document))
 	dec.UseNumber() // limits such as 18446744073709551615 stay as they are
 	if dec.Decode(&doc) != nil {
-		return json.RawMessage("{}")
+		return nil
 	}
-	all := doc.Components.Schemas
-	out, err := encode(map[string]any{
-		"input":  resolve(all, all["Input"], 0),
-		"output": resolve(all, all["Output"], 0),
-	})
-	if err != nil {
-		return json.RawMessage("{}")
-	}
-	return out
+	return doc.Components.Schemas
 }
 
-// maxRefs bounds references to references: a schema may refer to itself.
-const maxRefs = 16
+// Limits of what references may blow a schema up to. Those of real models have
+// some hundred nodes; nothing keeps a hostile one from doubling with each line.
+const (
+	maxSchemaNodes = 50_000
+	maxSchemaDepth = 100
+)
+
+// Errors of schemas with which nothing can be checked.
+var (
+	errSchemaSize = errors.New("the schema is too large")
+	errSchemaRef  = errors.New("the schema refers to something that is not there")
+)
+
+const refPrefix = "#/components/schemas/"
+
+// A resolver puts in place what a schema refers to.
+type resolver struct {
+	all    map[string]any
+	left   int      // nodes it may still make
+	inside []string // the references being followed
+	broken error    // a reference that leads nowhere
+}
+
+func newResolver(all map[string]any) *resolver {
+	return &resolver{all: all, left: maxSchemaNodes}
+}
 
 // resolve replaces {"$ref": "#/components/schemas/x"} by x, and cog's
-// {"allOf": [one]} by the one beside the other members.
-func resolve(all map[string]any, v any, depth int) any {
-	if depth > maxRefs {
-		return v
+// {"allOf": [one]} by the one beside the other members. A schema that refers
+// to itself keeps that reference, and so does one that refers to nothing. V
+// stays as it is.
+func (r *resolver) resolve(v any) (any, error) { return r.node(v, 0) }
+
+func (r *resolver) node(v any, depth int) (any, error) {
+	if r.left--; r.left < 0 || depth > maxSchemaDepth {
+		return nil, errSchemaSize
 	}
 	switch v := v.(type) {
 	case []any:
+		out := make([]any, len(v))
 		for i := range v {
-			v[i] = resolve(all, v[i], depth+1)
+			var err error
+			if out[i], err = r.node(v[i], depth+1); err != nil {
+				return nil, err
+			}
 		}
+		return out, nil
 	case map[string]any:
 		if ref, ok := v["$ref"].(string); ok {
-			if target, ok := all[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any); ok {
-				return resolve(all, clone(target), depth+1)
-			}
-			return v
+			return r.reference(v, strings.TrimPrefix(ref, refPrefix), depth)
 		}
-		out := clone(v)
-		for name, member := range out {
-			out[name] = resolve(all, member, depth+1)
-		}
-		if one, ok := out["allOf"].([]any); ok && len(one) == 1 {
-			if members, ok := one[0].(map[string]any); ok {
-				delete(out, "allOf")
-				for name, member := range members {
-					if _, taken := out[name]; !taken {
-						out[name] = member
-					}
-				}
+		out := make(map[string]any, len(v))
+		for name, member := range v {
+			var err error
+			if out[name], err = r.node(member, depth+1); err != nil {
+				return nil, err
 			}
 		}
-		return out
+		lift(out)
+		return out, nil
 	}
-	return v
+	return v, nil
 }
 
-func clone(m map[string]any) map[string]any {
-	c := make(map[string]any, len(m))
-	for name, member := range m {
-		c[name] = member
+func (r *resolver) reference(v map[string]any, name string, depth int) (any, error) {
+	target, ok := r.all[name].(map[string]any)
+	switch {
+	case !ok:
+		r.broken = errSchemaRef
+		return v, nil
+	case slices.Contains(r.inside, name):
+		return v, nil
 	}
-	return c
+	r.inside = append(r.inside, name)
+	defer func() { r.inside = r.inside[:len(r.inside)-1] }()
+	return r.node(target, depth+1)
+}
+
+// lift takes the only member of an allOf up beside the others, which hold
+// where both say something.
+func lift(schema map[string]any) {
+	one, ok := schema["allOf"].([]any)
+	if !ok || len(one) != 1 {
+		return
+	}
+	members, ok := one[0].(map[string]any)
+	if !ok {
+		return
+	}
+	delete(schema, "allOf")
+	outer := maps.Clone(schema)
+	maps.Copy(schema, members)
+	maps.Copy(schema, outer)
 }
