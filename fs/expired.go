@@ -71,7 +71,7 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	p, _ := e.fs.catalog.Prediction(e.id)
+	p, _ := e.fs.about(e.id)
 	lost, err := e.fs.lost(ctx, p, known.items)
 	if err != nil {
 		return nil, time.Time{}, err

@@ -14,6 +14,8 @@
 //	plan.go        prediction → names and sources, as plain data
 //	layout.go      the same from memory, for walks
 //	prediction.go  predictions/ and the folders in it
+//	shelf.go       where predictions are known from: the list, examples of models
+//	training.go    and trainings, which are in no list of predictions
 //	output.go      files on the delivery host: size once, bytes through the cache
 //	view.go        by-date/, by-status/: folders of links
 //	model.go       models/, with docs.go for what the API says of them
@@ -94,19 +96,20 @@ type FS struct {
 	now func() time.Time
 	log *slog.Logger
 
-	docs    *docs
-	guard   *guard
-	claims  *claims
-	misses  *misses
-	reach   *reach
-	spoiled spoiled
-	folders *lru.Cache[string, *folder]
-	layouts sync.Map // of []item, by the text of the layout
-	times   *lru.Cache[string, moment]
-	asking  singleflight.Group // for sizes
-	stats   chan struct{}      // a place for each HEAD that may be under way
-	sends   atomic.Uint64
-	changes atomic.Uint64 // counts changed predictions, so that no old one is remembered
+	docs      *docs
+	trainings *trainings
+	guard     *guard
+	claims    *claims
+	misses    *misses
+	reach     *reach
+	spoiled   spoiled
+	folders   *lru.Cache[string, *folder]
+	layouts   sync.Map // of []item, by the text of the layout
+	times     *lru.Cache[string, moment]
+	asking    singleflight.Group // for sizes
+	stats     chan struct{}      // a place for each HEAD that may be under way
+	sends     atomic.Uint64
+	changes   atomic.Uint64 // counts changed predictions, so that no old one is remembered
 
 	life     context.Context // of everything that outlives the call that began it
 	end      context.CancelFunc
@@ -148,6 +151,7 @@ func New(b Backend, o Options) (*FS, error) {
 	}
 	f.since, f.renamed = written, changed.Truncate(time.Second)
 	f.progress = f.newProgress()
+	f.trainings = newTrainings(f)
 	return f, nil
 }
 
@@ -199,6 +203,7 @@ func (f *FS) Root() tree.Dir {
 		{Name: "by-status", Node: f.byStatus()},
 		{Name: "models", Node: f.models()},
 		{Name: "predictions", Node: f.predictions()},
+		{Name: "trainings", Node: f.trainings.dir()},
 	}
 	return &tree.Listing{
 		Number:  tree.Ino("root"),

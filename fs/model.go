@@ -46,16 +46,19 @@ func (f *FS) models() tree.Dir {
 	}
 }
 
-// used are the models that were used, as owner/name, sorted.
+// used are the models that were used or trained, or came of a training, as
+// owner/name, sorted.
 func (f *FS) used() []string {
 	var names []string
 	for _, g := range f.catalog.Models() {
-		if owner, name, ok := strings.Cut(g.Name, "/"); ok && ownerName.MatchString(owner) && modelName.MatchString(name) {
-			names = append(names, g.Name)
-		}
+		names = append(names, g.Name)
 	}
+	names = slices.DeleteFunc(append(names, f.trainings.models()...), func(full string) bool {
+		owner, name, ok := strings.Cut(full, "/")
+		return !ok || !ownerName.MatchString(owner) || !modelName.MatchString(name)
+	})
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // modelTime is that of the folder of a model: of its newest run, or of what is
@@ -147,7 +150,7 @@ func (m *modelDir) List(ctx context.Context) ([]tree.Entry, error) {
 	for i, row := range modelFiles {
 		entries = append(entries, tree.Entry{Name: row.name, Node: m.file(i)})
 	}
-	for _, name := range []string{"error.txt", "latest", "predictions"} {
+	for _, name := range []string{"error.txt", "example", "latest", "predictions"} {
 		if node, err := m.special(ctx, name); err == nil {
 			entries = append(entries, tree.Entry{Name: name, Node: node})
 		}
@@ -171,6 +174,8 @@ func (m *modelDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
 // special finds what is in the folder only at times, or leads elsewhere.
 func (m *modelDir) special(ctx context.Context, name string) (tree.Node, error) {
 	switch name {
+	case "example":
+		return m.example(ctx)
 	case "predictions":
 		return m.fs.links(m.where+"/predictions", tree.Final,
 			func() iter.Seq[catalog.Prediction] { return m.fs.catalog.ByModel(m.name) },
@@ -182,6 +187,24 @@ func (m *modelDir) special(ctx context.Context, name string) (tree.Node, error) 
 		return m.latest(m.fs.catalog.Model(m.name))
 	}
 	return m.desk.told(name)
+}
+
+// example is the run that the model shows on its page, if there is one. To
+// know that, a model is asked for once; not while nobody would answer, so that
+// a walk over many models does not wait for each.
+func (m *modelDir) example(ctx context.Context) (tree.Node, error) {
+	ask := m.fs.docs.model
+	if m.fs.progress.stats().Failing != nil {
+		ask = m.fs.docs.known
+	}
+	doc, err := ask(ctx, m.name)
+	switch {
+	case err != nil:
+		return nil, translate(err)
+	case doc.DefaultExample == nil:
+		return nil, iofs.ErrNotExist
+	}
+	return &predictionDir{m.fs, exampleID(m.name, doc.DefaultExample)}, nil
 }
 
 // modelFiles are what a model says of itself. A new one is a row here.

@@ -46,7 +46,7 @@ func (o *output) Info(ctx context.Context) (tree.Info, error) {
 // info may be kept while the run goes on: a file that is listed is complete.
 // Only its time may still move, to the end of the run.
 func (o *output) info(fact catalog.Output) tree.Info {
-	p, _ := o.fs.catalog.Prediction(o.id)
+	p, _ := o.fs.about(o.id)
 	info := tree.Info{Mode: tree.FileMode, Size: fact.Size, ModTime: modTime(p)}
 	if p.Done && !o.fs.spoiled.has(o) {
 		info.Valid = tree.Final
@@ -115,12 +115,13 @@ func (s *source) Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadClo
 // renew asks the API, once, for the URL of an output that the delivery host
 // no longer has: it may have moved. If it has not, it is gone for good.
 func (f *FS) renew(ctx context.Context, id, name, old string) (string, error) {
-	p, err := f.api.Prediction(ctx, id)
+	shelf := f.shelf(id)
+	p, err := shelf.ask(ctx, id)
 	if err != nil {
 		return "", translate(err)
 	}
 	if p.DataRemoved {
-		f.note(ctx, p, false)
+		shelf.take(ctx, id, p)
 		return "", cache.ErrGone
 	}
 	for _, it := range plan(p, f.content.Allowed) {

@@ -56,7 +56,7 @@ func (f *FS) predictions() tree.Dir {
 // know makes sure that a prediction is in the catalog, by one request if it
 // has to be asked for.
 func (f *FS) know(ctx context.Context, id string) error {
-	if _, ok := f.catalog.Prediction(id); ok {
+	if _, ok := f.about(id); ok {
 		return nil
 	}
 	if !predictionID.MatchString(id) {
@@ -79,7 +79,7 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 		return known, nil
 	}
 	seen := f.changes.Load()
-	p, err := f.recall(ctx, id)
+	p, err := f.shelf(id).recall(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ type predictionDir struct {
 func (d *predictionDir) Ino() uint64 { return tree.Ino("prediction", d.id) }
 
 func (d *predictionDir) Peek() (tree.Info, bool) {
-	p, ok := d.fs.catalog.Prediction(d.id)
+	p, ok := d.fs.about(d.id)
 	if !ok {
 		return tree.Info{}, false
 	}
@@ -154,7 +154,7 @@ func (d *predictionDir) Info(ctx context.Context) (tree.Info, error) {
 // items are the names of the folder and what is behind them, also of those that
 // are lost: from memory where they cannot change.
 func (d *predictionDir) items(ctx context.Context) ([]item, catalog.Prediction, error) {
-	p, ok := d.fs.catalog.Prediction(d.id)
+	p, ok := d.fs.about(d.id)
 	if !ok {
 		return nil, p, iofs.ErrNotExist
 	}
@@ -242,7 +242,7 @@ func (t *text) Peek() (tree.Info, bool) {
 	if !ok {
 		return tree.Info{}, false
 	}
-	p, ok := t.fs.catalog.Prediction(t.id)
+	p, ok := t.fs.about(t.id)
 	if !ok || t.partial(p, known) {
 		return tree.Info{}, false
 	}
@@ -299,9 +299,12 @@ func (g *growing) Close() error { return nil }
 
 // bytes is what the file says now.
 func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
-	p, ok := t.fs.catalog.Prediction(t.id)
+	p, ok := t.fs.about(t.id)
 	if !ok {
 		return nil, p, iofs.ErrNotExist
+	}
+	if !p.Done {
+		t.fs.shelf(t.id).wanted(t.id)
 	}
 	if t.name == spokenName && !p.Done {
 		if b := t.fs.spoken(t.id); b != nil {
@@ -316,7 +319,7 @@ func (t *text) bytes(ctx context.Context) ([]byte, catalog.Prediction, error) {
 		if err := t.fs.refresh(ctx, t.id); err != nil {
 			return nil, p, err
 		}
-		p, _ = t.fs.catalog.Prediction(t.id)
+		p, _ = t.fs.about(t.id)
 		if known, err = t.fs.folder(ctx, t.id); err != nil {
 			return nil, p, err
 		}
@@ -345,7 +348,7 @@ type cancel struct {
 func (c *cancel) Ino() uint64 { return tree.Ino("prediction", c.id, "cancel") }
 
 func (c *cancel) Peek() (tree.Info, bool) {
-	p, ok := c.fs.catalog.Prediction(c.id)
+	p, ok := c.fs.about(c.id)
 	mode := saveMode
 	if c.fs.o.ReadOnly {
 		mode = tree.FileMode
@@ -368,11 +371,11 @@ func (c *cancel) Save(context.Context) (tree.Draft, error) {
 		return nil, tree.ErrReadOnly
 	}
 	return &draft{buffer: new(buffer), commit: func(ctx context.Context) error {
-		p, err := c.fs.api.Cancel(ctx, c.id)
+		shelf := c.fs.shelf(c.id)
+		p, err := shelf.cancel(ctx, c.id)
 		if err != nil {
 			return translate(err)
 		}
-		c.fs.note(context.WithoutCancel(ctx), p, false)
-		return nil
+		return shelf.take(context.WithoutCancel(ctx), c.id, p)
 	}}, nil
 }

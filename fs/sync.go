@@ -74,6 +74,9 @@ func (f *FS) poll(ctx context.Context) error {
 	if err := f.pollOthers(ctx); err != nil {
 		return err
 	}
+	if err := f.trainings.poll(ctx); err != nil {
+		return err
+	}
 	return f.pollExpired(ctx)
 }
 
@@ -232,13 +235,4 @@ func (f *FS) firstNews(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// refresh asks for one prediction.
-func (f *FS) refresh(ctx context.Context, id string) error {
-	p, err := f.api.Prediction(ctx, id)
-	if err != nil {
-		return translate(err)
-	}
-	return f.store(ctx, f.record(p))
 }
