@@ -38,14 +38,18 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Options say where a cache keeps its bytes and how hard it may try. The zero value works.
 type Options struct {
 	Dir         string // of the disk tier, made if missing; "" means memory only
 	Memory      int64  // bytes held in memory in all: chunks in use, read ahead, second chance; default 256 MiB
-	Disk        int64  // limit of the disk tier in bytes, pinned data not counted; default 10 GiB
-	Kept        int64  // limit of pinned data in bytes; default 50 GiB
+	Disk        int64  // limit of the disk tier in bytes; default 10 GiB
+	KeptDir     string // of kept files, made if missing; "" means that nothing is kept
+	Kept        int64  // limit of kept files in bytes; default 50 GiB
+	KeptRate    int64  // bytes per second at which files are fetched to be kept; 0: as fast as they come
 	Connections int    // fetches at once in the process; default 32
 	PerFile     int    // fetches at once ahead of the readers of one file; default 16
 
@@ -103,14 +107,18 @@ type Cache struct {
 	slots   *slots
 	budget  *budget
 	tier    *tier
-	disk    *disk // nil without a folder
+	disk    *disk  // nil without a folder
+	vault   *vault // likewise
 	writer  *writer
 	flusher *flusher
 	evictor *evictor
 	meter   meter
-	seed    maphash.Seed
-	count   counters
-	wide    atomic.Int64 // streams that read far ahead, among whom the memory is shared
+
+	keptRate *rate.Limiter // nil: none
+	seed     maphash.Seed
+	count    counters
+	demand   atomic.Int64 // when a reader last had to wait for the network, in Unix nanoseconds; a Keep is none
+	wide     atomic.Int64 // streams that read far ahead, among whom the memory is shared
 
 	reclaimMu sync.Mutex
 	reclaimed time.Time // guarded by reclaimMu
@@ -136,11 +144,13 @@ func New(o Options) (*Cache, error) {
 		seed:    maphash.MakeSeed(),
 		objects: map[fileID]*object{},
 		readers: map[*Reader]struct{}{},
+
+		keptRate: newKeptRate(o.KeptRate),
 	}
 	c.budget.full = c.reclaim
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	if o.Dir != "" {
-		d, err := openDisk(o.Dir, o.Disk, o.Kept, o.Log)
+		d, err := openDisk(o.Dir, o.Disk, o.Log)
 		switch {
 		case errors.Is(err, errUnfit):
 			o.Log.Warn("disk tier is not used", "folder", o.Dir, "error", err)
@@ -149,6 +159,13 @@ func New(o Options) (*Cache, error) {
 		default:
 			c.disk = d
 		}
+	}
+	if o.KeptDir != "" {
+		v, err := openVault(o.KeptDir, o.Kept, o.Log)
+		if err != nil {
+			return nil, err
+		}
+		c.vault = v
 	}
 	var err error
 	if c.tier, err = newTier(o.tier()); err != nil {
@@ -159,6 +176,9 @@ func New(o Options) (*Cache, error) {
 		go c.writer.run()
 		go c.flusher.run()
 		go c.evictor.run()
+	}
+	if c.vault != nil {
+		c.wg.Go(c.vault.count)
 	}
 	return c, nil
 }
@@ -183,17 +203,19 @@ func (c *Cache) Close() error {
 		c.writer.end()
 		c.flusher.end()
 		c.evictor.end()
-		c.mu.Lock()
-		for _, o := range c.objects {
-			o.mu.Lock()
-			o.gone = true
-			for r := range o.readers {
-				r.file.Store(nil)
-			}
-			o.store.close()
-			o.mu.Unlock()
+	}
+	c.mu.Lock()
+	for _, o := range c.objects {
+		o.mu.Lock()
+		o.gone = true
+		for r := range o.readers {
+			r.file.Store(nil)
 		}
-		c.mu.Unlock()
+		o.store.close()
+		o.mu.Unlock()
+	}
+	c.mu.Unlock()
+	if c.disk != nil {
 		err = c.disk.leave()
 	}
 	c.tier.close()
@@ -218,8 +240,8 @@ func (c *Cache) Open(s Source) *Reader {
 	closed := c.closed
 	c.mu.Unlock()
 	o.open.Do(func() {
-		if c.disk != nil && !closed {
-			o.openStore(c.disk)
+		if !closed {
+			o.openStore()
 		}
 	})
 	o.mu.Lock()
@@ -312,8 +334,5 @@ func (c *Cache) reclaim() {
 
 // Complete tells whether the whole file is on the disk, checked, and can be read without the network.
 func (c *Cache) Complete(key string) bool {
-	if c.disk == nil {
-		return false
-	}
-	return c.disk.complete(key)
+	return c.Kept(key) || c.disk != nil && c.disk.complete(key)
 }

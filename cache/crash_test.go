@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +26,14 @@ func crashFiles(o *origin) []*file {
 	return files
 }
 
-// TestCrashChild is not a test: it is the process that TestCrash kills. It reads, fills, pins and prunes until then, and
-// says each time that a fill is done.
+// TestCrashChild is not a test: it is the process that TestCrash kills. It reads, keeps and prunes until then, and
+// says each time that a file is kept.
 func TestCrashChild(t *testing.T) {
 	dir := os.Getenv("CACHE_CRASH_DIR")
 	if dir == "" {
 		return
 	}
-	c, err := New(Options{Dir: dir, Disk: 20 * mib})
+	c, err := New(crashOptions(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func TestCrashChild(t *testing.T) {
 		case 0:
 			c.Prune(t.Context())
 		case 1, 2:
-			if f.size < 2*mib && c.Pin(f.key) == nil && r.Fill(t.Context(), nil) == nil {
+			if f.size < 2*mib && r.Keep(t.Context(), nil) == nil {
 				fmt.Println("kept", f.key)
 			}
 		default:
@@ -56,6 +57,10 @@ func TestCrashChild(t *testing.T) {
 		}
 		r.Close()
 	}
+}
+
+func crashOptions(dir string) Options {
+	return Options{Dir: dir, Disk: 20 * mib, KeptDir: filepath.Join(dir, "kept")}
 }
 
 // TestCrash kills a process that uses the cache, at any moment, over and over on the same folder: no byte is ever wrong, and
@@ -96,7 +101,7 @@ func TestCrash(t *testing.T) {
 			continue // the next child finds what this one left
 		}
 		o := &origin{}
-		c := newCache(t, Options{Dir: dir, Disk: 20 * mib})
+		c := newCache(t, crashOptions(dir))
 		for _, f := range crashFiles(o) {
 			before := o.bytes()
 			r := c.Open(f)

@@ -34,16 +34,15 @@ var errUnfit = errors.New("file system is not fit for a cache")
 //	run-PID-N          of each process that uses the folder; locked as long as it lives, removed when it ends well
 //	objects/aa/bb….data    the bytes of one object, sparse
 //	objects/aa/bb….meta    its sidecar
-//	objects/aa/bb….keep    it is pinned; holds the key
 //
 // Several processes may share it. Whoever holds the exclusive lock of an object's data may write to it and its sidecar;
 // readers of a complete object share the lock; only who can have the exclusive lock may delete. Those without any can still
 // read what the sidecar promises, since nothing in a data file that was promised ever changes.
 type disk struct {
 	dir   string
+	what  string // it is, for the log
 	log   *slog.Logger
 	limit int64
-	kept  int64 // limit of kept data
 	epoch uint64
 	run   *os.File
 
@@ -51,9 +50,8 @@ type disk struct {
 	pwrite func(f *os.File, bufs [][]byte, off int64) error
 	space  func() (total, free int64, err error)
 
-	off      atomic.Bool  // switched off after errors
-	usedNow  atomic.Int64 // by objects that are not kept
-	keptNow  atomic.Int64
+	off      atomic.Bool // switched off after errors
+	usedNow  atomic.Int64
 	evicted  atomic.Int64
 	faults   atomic.Int32 // errors of the device so far
 	evictMu  sync.Mutex   // one at a time
@@ -62,9 +60,8 @@ type disk struct {
 	freeLeft int64 // above the reserve, when last asked
 }
 
-// openDisk opens or makes the folder.
-func openDisk(dir string, limit, kept int64, log *slog.Logger) (*disk, error) {
-	d := &disk{dir: dir, log: log, limit: limit, kept: kept, pwrite: pwritev}
+func newDisk(dir, what string, limit int64, log *slog.Logger) *disk {
+	d := &disk{dir: dir, what: what, log: log, limit: limit, pwrite: pwritev}
 	d.space = func() (int64, int64, error) {
 		var st unix.Statfs_t
 		if err := unix.Statfs(dir, &st); err != nil {
@@ -73,6 +70,12 @@ func openDisk(dir string, limit, kept int64, log *slog.Logger) (*disk, error) {
 		size := int64(st.Bsize) // of other types elsewhere
 		return int64(st.Blocks) * size, int64(st.Bavail) * size, nil
 	}
+	return d
+}
+
+// openDisk opens or makes the folder.
+func openDisk(dir string, limit int64, log *slog.Logger) (*disk, error) {
+	d := newDisk(dir, "disk tier", limit, log)
 	if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
 		return nil, fmt.Errorf("make cache folder: %w", err)
 	}
@@ -231,14 +234,11 @@ func (d *disk) nameOf(key string) string {
 }
 
 // room asks for space for n more bytes of an object.
-func (d *disk) room(n int64, kept bool) error {
+func (d *disk) room(n int64) error {
 	if d.off.Load() {
 		return errors.ErrUnsupported
 	}
-	if kept && d.keptNow.Load()+n > d.kept {
-		return ErrFull
-	}
-	if !kept && d.usedNow.Load()+n > d.limit {
+	if d.usedNow.Load()+n > d.limit {
 		return ErrFull
 	}
 	if d.spare(n) < 0 {
@@ -263,28 +263,22 @@ func (d *disk) spare(n int64) int64 {
 }
 
 // account notes that an object has grown by n bytes, or shrunk.
-func (d *disk) account(n int64, kept bool) {
-	if kept {
-		d.keptNow.Add(n)
-	} else {
-		d.usedNow.Add(n)
-	}
-}
+func (d *disk) account(n int64) { d.usedNow.Add(n) }
 
 // fault notes an error of the disk. A full disk and the third error of the device switch the tier off for good: reading
 // goes on without it.
 func (d *disk) fault(err error) {
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
-		d.log.Debug("disk tier has no descriptor for a file", "error", err) // it is we who have too many open
+		d.log.Debug(d.what+" has no descriptor for a file", "error", err) // it is we who have too many open
 		return
 	}
 	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
 	if !full && d.faults.Add(1) < 3 {
-		d.log.Debug("disk tier met an error", "error", err)
+		d.log.Debug(d.what+" met an error", "error", err)
 		return
 	}
 	if d.off.CompareAndSwap(false, true) {
-		d.log.Warn("disk tier is switched off until the next start; reading goes on without it", "error", err)
+		d.log.Warn(d.what+" is switched off until the next start; reading goes on without it", "error", err)
 	}
 }
 

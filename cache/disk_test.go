@@ -117,9 +117,9 @@ func TestRemount(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache(t, Options{Dir: dir})
+		c := newCache(t, Options{Dir: dir, KeptDir: filepath.Join(dir, "kept")})
 		readFresh(t, c, slowly().file("f", 3*mib))
-		c.Pin("f")
+		keep(t, c, slowly().file("g", 3*mib))
 		c.Close()
 	})
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -287,15 +287,12 @@ func TestNoSpace(t *testing.T) {
 	})
 }
 
-// TestEvict keeps the disk tier within its limit: the least used goes, the pinned and the open stay.
+// TestEvict keeps the disk tier within its limit: the least used goes, the kept and the open stay.
 func TestEvict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := slowly()
-		opt := Options{Dir: t.TempDir(), Disk: 20 * mib}
+		opt := Options{Dir: t.TempDir(), Disk: 20 * mib, KeptDir: t.TempDir()}
 		c := newCache(t, opt)
-		if err := c.Pin("pinned"); err != nil {
-			t.Fatal(err)
-		}
 		files := map[string]*file{}
 		read := func(key string) {
 			if files[key] == nil {
@@ -304,7 +301,8 @@ func TestEvict(t *testing.T) {
 			readFresh(t, c, files[key])
 			time.Sleep(5 * time.Second) // saved, evicted, and of another time
 		}
-		read("pinned")
+		files["kept"] = o.file("kept", 4*mib)
+		keep(t, c, files["kept"])
 		read("open")
 		open := c.Open(files["open"])
 		read("a")
@@ -314,12 +312,12 @@ func TestEvict(t *testing.T) {
 		read("d")
 		read("e")
 		got := ""
-		for _, key := range []string{"pinned", "open", "a", "b", "c", "d", "e"} {
+		for _, key := range []string{"kept", "open", "a", "b", "c", "d", "e"} {
 			if c.Complete(key) {
 				got += key + " "
 			}
 		}
-		if want := "pinned open a d e "; got != want {
+		if want := "kept open a d e "; got != want {
 			t.Errorf("stored: %s, want %s", got, want)
 		}
 		s := c.Stats()
@@ -339,56 +337,6 @@ func TestEvict(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if got := c.Stats().DiskUsed; got > 20*mib+64*kib {
 			t.Errorf("%d KiB used of 20 MiB after a file larger than that", got/kib)
-		}
-	})
-}
-
-// TestPin keeps, counts apart, survives restarts, and is undone.
-func TestPin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := slowly()
-		opt := Options{Dir: t.TempDir(), Kept: 10 * mib}
-		c := newCache(t, opt)
-		f := o.file("f", 6*mib)
-		readFresh(t, c, f)
-		time.Sleep(3 * time.Second)
-		if err := c.Pin("f"); err != nil {
-			t.Fatal(err)
-		}
-		c = restart(t, c, opt, true)
-		time.Sleep(3 * time.Second)
-		if !c.Pinned("f") || c.Stats().Kept < 6*mib {
-			t.Errorf("after a restart: pinned %v, %d bytes kept", c.Pinned("f"), c.Stats().Kept)
-		}
-		rep, err := c.Clear(t.Context())
-		if err != nil || rep.Kept != 1 || !c.Complete("f") {
-			t.Errorf("clear: %+v, %v; complete %v", rep, err, c.Complete("f"))
-		}
-		// More than may be kept is refused, and says so.
-		big := o.file("big", 6*mib)
-		if err := c.Pin("big"); err != nil {
-			t.Fatal(err)
-		}
-		r := c.Open(big)
-		if err := r.Fill(t.Context(), nil); !errors.Is(err, ErrFull) {
-			t.Errorf("fill beyond the limit of kept data: %v, want ErrFull", err)
-		}
-		if err := c.Unpin("big"); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Fill(t.Context(), nil); err != nil {
-			t.Errorf("fill without a pin: %v", err)
-		}
-		r.Close()
-		if err := c.Forget("f"); err != nil {
-			t.Fatal(err)
-		}
-		if c.Pinned("f") || c.Complete("f") {
-			t.Error("forgotten, but still there")
-		}
-		rep, err = c.Clear(t.Context())
-		if err != nil || rep.Removed != 1 || len(stored(t, opt.Dir, "")) != 0 {
-			t.Errorf("clear: %+v, %v; left %v", rep, err, stored(t, opt.Dir, ""))
 		}
 	})
 }

@@ -19,7 +19,6 @@ type entry struct {
 	name string // path without ending
 	used int64  // space on the disk
 	last time.Time
-	kept bool
 	data bool // there are bytes
 	meta bool // there is a sidecar
 }
@@ -33,7 +32,7 @@ func (d *disk) walk() ([]entry, error) {
 		return nil, err
 	}
 	var all []entry
-	var used, kept int64
+	var used int64
 	for _, folder := range folders {
 		if !isHex(folder.Name(), 2) || !folder.IsDir() {
 			continue
@@ -46,7 +45,7 @@ func (d *disk) walk() ([]entry, error) {
 		var order []string
 		for _, file := range files {
 			base, ext, _ := strings.Cut(file.Name(), ".")
-			if !isHex(base, 62) || ext != "data" && ext != "meta" && ext != "keep" {
+			if !isHex(base, 62) || ext != "data" && ext != "meta" {
 				continue
 			}
 			e := found[base]
@@ -65,22 +64,14 @@ func (d *disk) walk() ([]entry, error) {
 				e.data = true
 			case "meta":
 				e.meta, e.last = true, time.Unix(st.Mtim.Unix())
-			case "keep":
-				e.kept = true
 			}
 		}
 		for _, base := range order {
-			e := *found[base]
-			all = append(all, e)
-			if e.kept {
-				kept += e.used
-			} else {
-				used += e.used
-			}
+			all = append(all, *found[base])
+			used += found[base].used
 		}
 	}
 	d.usedNow.Store(used)
-	d.keptNow.Store(kept)
 	return all, nil
 }
 
@@ -90,8 +81,8 @@ func isHex(s string, n int) bool {
 
 var errBusy = errors.New("object is in use")
 
-// remove deletes an object unless somebody has it open, here or in another process. A pin goes only if told.
-func (d *disk) remove(name string, pin bool) (freed int64, err error) {
+// remove deletes an object unless somebody has it open, here or in another process.
+func (d *disk) remove(name string) (freed int64, err error) {
 	f, err := os.Open(name + ".data")
 	if err == nil {
 		defer f.Close()
@@ -105,9 +96,6 @@ func (d *disk) remove(name string, pin bool) (freed int64, err error) {
 	}
 	// The sidecar first: without it the rest is nothing.
 	err = errors.Join(removed(os.Remove(name+".meta")), removed(os.Remove(name+".meta.tmp")), removed(os.Remove(name+".data")))
-	if pin {
-		err = errors.Join(err, removed(os.Remove(name+".keep")))
-	}
 	return freed, err
 }
 
@@ -126,15 +114,11 @@ func (d *disk) evict() (Report, error) {
 	for _, e := range all {
 		rep.Objects++
 		rep.Bytes += e.used
-		if e.kept {
-			rep.Kept++
-			continue
-		}
 		leftover := e.data != e.meta // a crash before the first sidecar, or in a delete; one in the making is locked
 		if !leftover && (!over || d.usedNow.Load() <= goal) && d.spare(0) >= 0 {
 			continue
 		}
-		freed, err := d.remove(e.name, false)
+		freed, err := d.remove(e.name)
 		switch {
 		case errors.Is(err, errBusy):
 			rep.Busy++
@@ -191,7 +175,7 @@ func (e *evictor) run() {
 		if _, err := e.d.evict(); err != nil {
 			e.d.log.Debug("disk tier is not evicted", "error", err)
 		}
-		// When all that is left is in use or kept, another walk at once would find the same.
+		// When all that is left is in use, another walk at once would find the same.
 		t := time.NewTimer(time.Second)
 		select {
 		case <-t.C:

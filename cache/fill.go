@@ -10,27 +10,34 @@ var errLost = errors.New("file was lost while it was stored")
 
 // Fill brings the whole file to the disk, checks it and makes it durable: when it returns nil, Complete is true, after a
 // crash too. It reads like one more reader, so that others go before it only where they wait for the same connections.
-// progress, if not nil, hears how many bytes from the start are there. ErrFull: there is no room, by the limit of kept data
-// if the file is pinned, else by that of the disk tier. Without a disk tier it answers errors.ErrUnsupported.
+// progress, if not nil, hears how many bytes from the start are there. ErrFull: there is no room in the disk tier. Without
+// one it answers errors.ErrUnsupported.
 func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
-	c, o := r.c, r.o
-	if c.disk == nil || c.disk.off.Load() {
-		return errors.ErrUnsupported
-	}
 	if progress == nil {
 		progress = func(int64) {}
 	}
+	return r.fill(ctx, progress, nil)
+}
+
+// fill is Fill. With pace it is for a Keep: it makes way for other readers, and waits for pace before each chunk.
+func (r *Reader) fill(ctx context.Context, progress func(done int64), pace func(i int64) error) error {
+	c, o := r.c, r.o
 	if r.file.Load() != nil {
 		progress(r.Size())
 		return nil
+	}
+	if c.disk == nil || c.disk.off.Load() {
+		return errors.ErrUnsupported
 	}
 	// What was refused before may be welcome now, but what was asked before must have had its answer.
 	if err := c.writer.drain(ctx); err != nil {
 		return err
 	}
 	o.mu.Lock()
-	src, closed := o.src, r.closed
 	o.store.full = false
+	if errors.Is(o.store.refused, ErrMismatch) {
+		o.store.refused = nil
+	}
 	o.must++
 	o.mu.Unlock()
 	defer func() {
@@ -38,17 +45,23 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 		o.must--
 		o.mu.Unlock()
 	}()
-	if closed {
-		return ErrClosed
+	own, err := r.beside()
+	if err != nil {
+		return err
 	}
+	defer own.Close()
+	own.quiet = pace != nil
 	if r.Size() == 0 {
 		if err := o.storeEmpty(); err != nil {
 			return err
 		}
 	}
-	own := c.Open(src) // its window is not that of the reads that go on beside it
-	defer own.Close()
 	for i := range chunksOf(r.Size()) {
+		if pace != nil {
+			if err := pace(i); err != nil {
+				return err
+			}
+		}
 		if err := own.store(ctx, i); err != nil {
 			return err
 		}
@@ -71,6 +84,17 @@ func (r *Reader) Fill(ctx context.Context, progress func(done int64)) error {
 		return ErrFull
 	}
 	return errLost
+}
+
+// beside is another reader of the same file, whose window is not that of the reads that go on meanwhile.
+func (r *Reader) beside() (*Reader, error) {
+	r.o.mu.Lock()
+	src, closed := r.o.src, r.closed
+	r.o.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	return r.c.Open(src), nil
 }
 
 // storeEmpty makes the files of an object without bytes, which no write makes.

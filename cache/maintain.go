@@ -38,20 +38,16 @@ func (c *Cache) Prune(ctx context.Context) (Report, error) {
 func (d *disk) sweep() {
 	for _, pattern := range []string{"spool-*", "probe-*"} {
 		names, _ := filepath.Glob(filepath.Join(d.dir, pattern))
-		for _, name := range names {
-			if f, err := os.Open(name); err == nil {
-				if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil { // its maker is gone
-					os.Remove(name)
-				}
-				f.Close()
-			}
-		}
+		sweep(names)
 	}
 }
 
 // Clear deletes all objects that are neither kept nor in use.
 func (c *Cache) Clear(ctx context.Context) (Report, error) {
 	var rep Report
+	if c.vault != nil {
+		rep.Kept = int(c.vault.files.Load())
+	}
 	if c.disk == nil {
 		return rep, nil
 	}
@@ -63,52 +59,105 @@ func (c *Cache) Clear(ctx context.Context) (Report, error) {
 		}
 		rep.Objects++
 		rep.Bytes += e.used
-		if e.kept {
-			rep.Kept++
-			continue
-		}
-		freed, err := c.disk.remove(e.name, false)
+		freed, err := c.disk.remove(e.name)
 		if err != nil {
 			rep.Busy++
 			continue
 		}
 		rep.Removed++
 		rep.Freed += freed
-		c.disk.account(-e.used, false)
+		c.disk.account(-e.used)
 	}
 	return rep, errors.Join(err, ctx.Err())
 }
 
 // Verify reads all that is stored and checks it. Chunks that are not what was written are taken out, so that they are
-// fetched again; a whole file with such a chunk is deleted, its pin is not. Objects that somebody is writing are left out.
-// progress, if not nil, hears of each object.
+// fetched again; a whole file with such a chunk is deleted, or, if it was kept, set aside. Objects that somebody is writing
+// are left out. progress, if not nil, hears of each object.
 func (c *Cache) Verify(ctx context.Context, progress func(Report)) (Report, error) {
 	var rep Report
-	if c.disk == nil {
-		return rep, nil
+	each := func(d *disk, check func(entry)) error {
+		all, err := d.walk()
+		for _, e := range all {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			rep.Objects++
+			rep.Bytes += e.used
+			check(e)
+			if progress != nil {
+				progress(rep)
+			}
+		}
+		return err
 	}
-	all, err := c.disk.walk()
+	var err error
+	if v := c.vault; v != nil {
+		err = each(v.disk, func(e entry) {
+			rep.Kept++
+			if e.data && e.meta && !v.verify(ctx, e, &rep) {
+				c.drop(v, e.name)
+				v.setAside(e.name)
+				rep.Removed++
+			}
+		})
+	}
+	if d := c.disk; d != nil {
+		err = errors.Join(err, each(d, func(e entry) { d.verify(ctx, e, &rep) }))
+	}
+	return rep, err
+}
+
+// drop has objects no longer use a kept file that is damaged.
+func (c *Cache) drop(v *vault, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, o := range c.objects {
+		if v.nameOf(id.key) == name {
+			o.mu.Lock()
+			o.discardLocked()
+			o.mu.Unlock()
+		}
+	}
+}
+
+// verify tells whether a kept file is as it was when it came in.
+func (v *vault) verify(ctx context.Context, e entry, rep *Report) bool {
+	b, err := os.ReadFile(e.name + ".meta")
 	if err != nil {
-		return rep, err
+		return true // forgotten meanwhile
 	}
-	for _, e := range all {
+	f, err := os.Open(e.name + ".data")
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	s, err := decodeSidecar(b)
+	if st, staterr := f.Stat(); err != nil || staterr != nil || st.Size() != s.size || v.nameOf(s.key) != e.name {
+		rep.Bad++
+		return false
+	}
+	bad := damaged(ctx, f, s)
+	rep.Bad += len(bad)
+	return len(bad) == 0
+}
+
+// damaged gives the chunks that are not what was written.
+func damaged(ctx context.Context, f *os.File, s *sidecar) (bad []int64) {
+	buf := make([]byte, chunkSize)
+	for i := range chunksOf(s.size) {
 		if ctx.Err() != nil {
 			break
 		}
-		if !e.data && !e.meta {
-			continue // only a pin
+		if !s.have.has(i) {
+			continue
 		}
-		rep.Objects++
-		rep.Bytes += e.used
-		if e.kept {
-			rep.Kept++
-		}
-		c.disk.verify(ctx, e, &rep)
-		if progress != nil {
-			progress(rep)
+		p := buf[:lenOf(s.size, i)]
+		if _, err := f.ReadAt(p, i*chunkSize); err != nil && err != io.EOF || checksum(p) != s.sums[i] {
+			bad = append(bad, i)
 		}
 	}
-	return rep, ctx.Err()
+	return bad
 }
 
 // verify checks one object.
@@ -132,24 +181,13 @@ func (d *disk) verify(ctx context.Context, e entry, rep *Report) {
 		d.giveUp(e, rep)
 		return
 	}
-	bad := false
-	buf := make([]byte, chunkSize)
-	for i := range chunksOf(s.size) {
-		if ctx.Err() != nil {
-			return
-		}
-		if !s.have.has(i) {
-			continue
-		}
-		p := buf[:lenOf(s.size, i)]
-		if _, err := f.ReadAt(p, i*chunkSize); err != nil && err != io.EOF || checksum(p) != s.sums[i] {
-			s.have.unset(i)
-			rep.Bad++
-			bad = true
-		}
-	}
-	if !bad {
+	bad := damaged(ctx, f, s)
+	if len(bad) == 0 {
 		return
+	}
+	rep.Bad += len(bad)
+	for _, i := range bad {
+		s.have.unset(i)
 	}
 	if s.complete || flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil || !linked(f) {
 		f.Close()
@@ -163,12 +201,12 @@ func (d *disk) verify(ctx context.Context, e entry, rep *Report) {
 
 // giveUp deletes a damaged object.
 func (d *disk) giveUp(e entry, rep *Report) {
-	freed, err := d.remove(e.name, false)
+	freed, err := d.remove(e.name)
 	if err != nil {
 		rep.Busy++
 		return
 	}
 	rep.Removed++
 	rep.Freed += freed
-	d.account(-e.used, e.kept)
+	d.account(-e.used)
 }

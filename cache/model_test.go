@@ -90,7 +90,7 @@ func newModel(t *testing.T, seed uint64, dir string) *model {
 
 func (m *model) run() {
 	for round := range 3 {
-		c, err := New(Options{Dir: m.dir, Memory: []int64{256 << 20, 24 << 20, 2 << 20}[round], Disk: 64 << 20, Connections: 8, Retries: 20})
+		c, err := New(Options{Dir: m.dir, KeptDir: m.t.TempDir(), Memory: []int64{256 << 20, 24 << 20, 2 << 20}[round], Disk: 64 << 20, Connections: 8, Retries: 20})
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -187,9 +187,12 @@ func (m *model) maintain(c *Cache, r *Reader, f *file, rng *rand.Rand) {
 	var err error
 	switch rng.IntN(8) {
 	case 0:
-		err = c.Pin(f.key)
+		err = r.Keep(ctx, nil)
+		if errors.Is(err, errLost) {
+			err = nil
+		}
 	case 1:
-		err = c.Unpin(f.key)
+		c.Kept(f.key)
 	case 2:
 		err = c.Forget(f.key)
 		if errors.Is(err, errBusy) {

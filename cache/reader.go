@@ -39,6 +39,7 @@ type Reader struct {
 	closed bool
 	given  bool // bytes of a file whose check is not done
 	misses int  // of the file's checks that this reader knows of
+	quiet  bool // others go first; see quietly
 }
 
 // Key is that of the Source.
@@ -183,6 +184,9 @@ func (r *Reader) noteLocked(off, end int64, local bool) {
 		o.settleAllLocked()
 	}
 	if !local {
+		if !r.quiet {
+			r.c.demand.Store(r.last.UnixNano())
+		}
 		o.askLocked(p.need, true, false)
 		r.win.stall(p.stream)
 	}
@@ -194,7 +198,7 @@ func (r *Reader) noteLocked(off, end int64, local bool) {
 
 // countLocked keeps Cache.wide right.
 func (r *Reader) countLocked() {
-	if wide := r.win.wide(); wide != r.wide {
+	if wide := r.win.wide(); wide != r.wide && !r.quiet {
 		r.c.wide.Add(wide - r.wide)
 		r.wide = wide
 	}
@@ -202,10 +206,13 @@ func (r *Reader) countLocked() {
 
 // pumpLocked asks for what the window wants ahead.
 func (r *Reader) pumpLocked() {
-	a := r.c.meter.advise()
+	a, most := r.c.meter.advise(), r.c.share()
+	if r.quiet {
+		a, most = r.c.quietly(a)
+	}
 	for i := range r.win.streams {
 		for len(r.o.fetches) < a.conns {
-			sp, ok := r.win.next(&r.win.streams[i], r.c.share(), a)
+			sp, ok := r.win.next(&r.win.streams[i], most, a)
 			if !ok {
 				break
 			}

@@ -76,7 +76,7 @@ func (sp *spool) add(b []byte) {
 		return
 	}
 	if sp.file != nil {
-		err := sp.c.disk.room(int64(len(b)), false)
+		err := sp.c.disk.room(int64(len(b)))
 		if err == nil {
 			err = sp.c.disk.pwrite(sp.file, [][]byte{b}, sp.size)
 			if err != nil {
@@ -114,14 +114,14 @@ func (sp *spool) finish() {
 func (sp *spool) place() error {
 	d := sp.c.disk
 	name := d.nameOf(sp.key)
-	if d.complete(sp.key) {
+	if sp.c.Complete(sp.key) {
 		return nil
 	}
 	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), sp.file.Sync(), sp.file.Chmod(0o400)); err != nil {
 		return err
 	}
 	// A leftover of the same key goes, unless somebody uses it: then that one stays.
-	if _, err := d.remove(name, false); err != nil {
+	if _, err := d.remove(name); err != nil {
 		return err
 	}
 	if err := os.Link(sp.file.Name(), name+".data"); err != nil {
@@ -135,7 +135,6 @@ func (sp *spool) place() error {
 	if err := replace(name+".meta", side.encode()); err != nil {
 		return err
 	}
-	_, err := os.Stat(name + ".keep")
-	d.account(sp.size, err == nil)
+	d.account(sp.size)
 	return syncDir(filepath.Dir(name))
 }

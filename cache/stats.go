@@ -27,10 +27,12 @@ type Stats struct {
 	Misses     int64 `json:"misses"`      // pieces that had to wait for the network
 	Announced  int64 `json:"announced"`   // bytes given to Announce
 
-	DiskUsed  int64 `json:"disk_used"`  // of the disk tier, kept data not counted
+	DiskUsed  int64 `json:"disk_used"`  // of the disk tier
 	DiskLimit int64 `json:"disk_limit"` //
-	Kept      int64 `json:"kept"`       // kept data on the disk
+	KeptFiles int64 `json:"kept_files"` // whole files that no limit evicts
+	Kept      int64 `json:"kept"`       // bytes of them
 	KeptLimit int64 `json:"kept_limit"` //
+	KeptFree  int64 `json:"kept_free"`  // what their disk has free for more, above what must stay free
 	DiskFree  int64 `json:"disk_free"`  // what the disk has free for us, above what must stay free
 	DiskOff   bool  `json:"disk_off"`   // there is a folder, but the tier was switched off after errors
 	Evicted   int64 `json:"evicted"`    // objects evicted from the disk
@@ -63,9 +65,11 @@ func (c *Cache) Stats() Stats {
 	if d := c.disk; d != nil {
 		s.Writing = c.writer.queued()
 		s.DiskUsed, s.DiskLimit = d.usedNow.Load(), d.limit
-		s.Kept, s.KeptLimit = d.keptNow.Load(), d.kept
 		s.DiskFree, s.DiskOff = max(d.spare(0), 0), d.off.Load()
 		s.Evicted = d.evicted.Load()
+	}
+	if v := c.vault; v != nil {
+		s.KeptFiles, s.Kept, s.KeptLimit, s.KeptFree = v.files.Load(), v.usedNow.Load(), v.limit, max(v.spare(0), 0)
 	}
 	return s
 }

@@ -29,7 +29,7 @@ type store struct {
 	epoch    uint64 // for the sidecar
 	complete bool   // whole and checked
 	readonly bool   // not ours to write
-	kept     bool   // pinned
+	kept     bool   // in the vault
 	dirty    bool   // the sidecar on disk says less
 	flushing bool
 	refused  error // why nothing more is stored
@@ -50,17 +50,18 @@ func (s *store) wantsLocked(i int64) bool { return s.storesLocked() && !s.hasLoc
 func (s *store) unsureLocked(i int64) bool { return s.unsure != nil && s.unsure.has(i) }
 
 // openStore looks for what the disk has of o. Trouble means that it has nothing.
-func (o *object) openStore(d *disk) {
-	s := &o.store
+func (o *object) openStore() {
+	s, d := &o.store, o.c.disk
 	if len(o.id.key) > sidecarText {
 		return // a sidecar could not say whose it is
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if v := o.c.vault; v != nil && o.openKeptLocked(v) || d == nil {
+		return
+	}
 	s.d, s.name, s.key = d, d.nameOf(o.id.key), o.id.key
 	s.epoch = d.epoch
-	_, err := os.Stat(s.name + ".keep")
-	s.kept = err == nil
 	if d.off.Load() {
 		return
 	}
@@ -76,7 +77,7 @@ func (o *object) openStore(d *disk) {
 		f.Close()
 		if shared {
 			o.c.log.Debug("stored object cannot be used", "key", o.id.key, "error", err)
-			d.remove(s.name, false)
+			d.remove(s.name)
 		}
 		return
 	}
@@ -190,8 +191,8 @@ func (o *object) write(chs []*chunk) error {
 		bufs[i], sums[i] = ch.buf, checksum(ch.buf)
 	}
 	o.mu.Lock()
-	file, err, kept, must := s.file, s.refused, s.kept, o.must > 0
-	if s.readonly {
+	file, err, must := s.file, s.refused, o.must > 0
+	if s.readonly || s.kept {
 		err = errOtherProcess
 	}
 	for _, ch := range chs {
@@ -201,11 +202,11 @@ func (o *object) write(chs []*chunk) error {
 	}
 	o.mu.Unlock()
 	if err == nil {
-		err = s.d.room(n, kept)
+		err = s.d.room(n)
 	}
 	if errors.Is(err, ErrFull) && must {
 		if _, err = s.d.evict(); err == nil {
-			err = s.d.room(n, kept)
+			err = s.d.room(n)
 		}
 	}
 	if err == nil && file == nil {
@@ -222,7 +223,7 @@ func (o *object) write(chs []*chunk) error {
 			s.sums[ch.index] = sums[i]
 			s.count++
 			s.dirty = true
-			s.d.account(ch.cost(), s.kept)
+			s.d.account(ch.cost())
 		}
 		ch.writing = false
 		o.writing--
@@ -246,6 +247,12 @@ func (o *object) createFile() (*os.File, error) {
 	s := &o.store
 	s.flush.Lock() // a sidecar of a file given up must not come after this
 	defer s.flush.Unlock()
+	o.mu.Lock()
+	kept := s.kept
+	o.mu.Unlock()
+	if kept {
+		return nil, errOtherProcess
+	}
 	f, err := s.create(o.id.size)
 	if err != nil {
 		return nil, err
@@ -280,7 +287,7 @@ func (o *object) pread(p []byte, off int64) bool {
 		return false
 	}
 	if _, err := file.ReadAt(p, off); err != nil {
-		o.c.disk.fault(fmt.Errorf("read stored chunk: %w", err))
+		s.d.fault(fmt.Errorf("read stored chunk: %w", err))
 		o.mu.Lock()
 		for i := off / chunkSize; i*chunkSize < off+int64(len(p)); i++ {
 			o.lostLocked(file, i)
@@ -343,15 +350,23 @@ func (o *object) discardLocked() {
 	if s.file == nil {
 		return
 	}
-	if !s.readonly && linked(s.file) {
+	switch {
+	case s.kept:
+	case !s.readonly && linked(s.file):
 		if err := errors.Join(removed(os.Remove(s.name+".meta")), removed(os.Remove(s.name+".data"))); err != nil {
 			o.c.log.Debug("stored object cannot be removed", "error", err)
 		}
-		s.d.account(-used(s.file), s.kept)
+		s.d.account(-used(s.file))
 	}
 	s.old = append(s.old, s.file)
 	s.file, s.have, s.sums, s.unsure, s.count = nil, nil, nil, nil, 0
 	s.complete, s.dirty = false, false
+	if s.kept {
+		s.kept, s.d = false, nil
+		if d := o.c.disk; d != nil { // what comes now is stored as if it had not been kept
+			s.d, s.name, s.epoch = d, d.nameOf(s.key), d.epoch
+		}
+	}
 	for r := range o.readers {
 		r.file.Store(nil)
 	}

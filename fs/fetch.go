@@ -32,12 +32,7 @@ func (f *FS) Fetch(ctx context.Context, path string, progress func(Progress)) er
 // limit of the cache evicts it. cache.ErrFull says that there is no room for
 // more.
 func (f *FS) Keep(ctx context.Context, path string, progress func(Progress)) error {
-	return f.bring(ctx, path, progress, func(r *cache.Reader, done func(int64)) error {
-		if err := f.cache.Pin(r.Key()); err != nil {
-			return err
-		}
-		return r.Fill(ctx, done)
-	})
+	return f.bring(ctx, path, progress, func(r *cache.Reader, done func(int64)) error { return r.Keep(ctx, done) })
 }
 
 // Forget gives up what is held here of the files that a path of the mount

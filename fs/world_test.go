@@ -58,7 +58,7 @@ func mountWorld(t testing.TB, s *sim.Sim, dir string, o Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chunks, err := cache.New(cache.Options{Memory: 32 << 20, Dir: filepath.Join(dir, "chunks")})
+	chunks, err := cache.New(cache.Options{Memory: 32 << 20, Dir: filepath.Join(dir, "chunks"), KeptDir: filepath.Join(dir, "kept")})
 	if err != nil {
 		t.Fatal(err)
 	}

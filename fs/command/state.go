@@ -110,6 +110,7 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 	s.after(known.Close)
 	holdMemory(cfg.cache.Memory, known.Len())
 	cfg.cache.Dir = filepath.Join(cfg.dirs.cache, name, "chunks")
+	cfg.cache.KeptDir = filepath.Join(cfg.dirs.data, name, "kept")
 	chunks, err := cache.New(cfg.cache)
 	if err != nil {
 		return nil, fmt.Errorf("open the cache: %w", err)
