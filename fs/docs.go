@@ -58,6 +58,16 @@ func (d *docs) model(ctx context.Context, name string) (*modelDoc, error) {
 	return m, nil
 }
 
+// there is model for who only wants to know that it exists, as all do who
+// follow links: it is asked for once and not again.
+func (d *docs) there(ctx context.Context, name string) (*modelDoc, error) {
+	m, err := d.known(ctx, name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return d.fetch(ctx, name)
+	}
+	return m, err
+}
+
 // known is the model as the catalog has it.
 func (d *docs) known(ctx context.Context, name string) (*modelDoc, error) {
 	d.mu.Lock()
@@ -126,6 +136,17 @@ func (d *docs) fetch(ctx context.Context, name string) (*modelDoc, error) {
 		return nil, err
 	}
 	return d.known(ctx, name)
+}
+
+// hear takes in a model that a list told, unless it was asked for by itself.
+func (d *docs) hear(ctx context.Context, name string, m *api.Model) {
+	if _, err := d.known(ctx, name); !errors.Is(err, iofs.ErrNotExist) {
+		return
+	}
+	d.fs.misses.note("model/"+name, false)
+	if _, err := d.fs.catalog.PutDocTold(ctx, "model/"+name, withoutCounters(m.Raw), madeAt(m)); err != nil && ctx.Err() == nil {
+		d.fs.log.Warn("a model could not be written down", "model", name, "err", err)
+	}
 }
 
 // madeAt is when a model says that it was made to what it is.

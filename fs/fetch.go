@@ -118,7 +118,7 @@ func (o *output) bring(ctx context.Context, some func(r *cache.Reader, done func
 }
 
 // path is where an output is in the mount.
-func (o *output) path() string { return "predictions/" + o.id + "/" + o.name }
+func (o *output) path() string { return placeOf(o.id) + "/" + o.name }
 
 // outputsAt are the outputs that a path leads to: one, or all below a folder,
 // each once.
@@ -162,7 +162,11 @@ func (s *search) below(ctx context.Context, name string, node tree.Node) error {
 			return err
 		}
 		for _, e := range entries {
-			if err := s.below(ctx, path.Join(name, e.Name), e.Node); err != nil {
+			name := path.Join(name, e.Name)
+			if name == "collections" || isExample(e.Node) {
+				continue // not the account's; who wants those says so
+			}
+			if err := s.below(ctx, name, e.Node); err != nil {
 				return err
 			}
 		}

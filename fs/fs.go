@@ -18,6 +18,7 @@
 //	training.go    and trainings, which are in no list of predictions
 //	output.go      files on the delivery host: size once, bytes through the cache
 //	view.go        by-date/, by-status/: folders of links
+//	collection.go  collections/, and search.go search/: links to models
 //	model.go       models/, with docs.go for what the API says of them
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
 //	rules.go       what a model's schema says of its input; complaint.go in words
@@ -98,6 +99,7 @@ type FS struct {
 
 	docs      *docs
 	trainings *trainings
+	rosters   *rosters
 	guard     *guard
 	claims    *claims
 	misses    *misses
@@ -151,7 +153,7 @@ func New(b Backend, o Options) (*FS, error) {
 	}
 	f.since, f.renamed = written, changed.Truncate(time.Second)
 	f.progress = f.newProgress()
-	f.trainings = newTrainings(f)
+	f.trainings, f.rosters = newTrainings(f), newRosters(f)
 	return f, nil
 }
 
@@ -201,8 +203,10 @@ func (f *FS) Root() tree.Dir {
 		{Name: "account.json", Node: tree.Bytes(tree.Ino("account"), f.renamed, indent(f.account.Raw))},
 		{Name: "by-date", Node: f.byDate()},
 		{Name: "by-status", Node: f.byStatus()},
+		{Name: "collections", Node: f.collections()},
 		{Name: "models", Node: f.models()},
 		{Name: "predictions", Node: f.predictions()},
+		{Name: "search", Node: f.search()},
 		{Name: "trainings", Node: f.trainings.dir()},
 	}
 	return &tree.Listing{

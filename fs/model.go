@@ -109,7 +109,7 @@ func (f *FS) owner(owner string) tree.Dir {
 				return nil, iofs.ErrNotExist
 			}
 			if f.catalog.Model(full).Count == 0 {
-				if _, err := f.docs.model(ctx, full); err != nil {
+				if _, err := f.docs.there(ctx, full); err != nil {
 					return nil, translate(err)
 				}
 			}
@@ -193,8 +193,8 @@ func (m *modelDir) special(ctx context.Context, name string) (tree.Node, error) 
 // know that, a model is asked for once; not while nobody would answer, so that
 // a walk over many models does not wait for each.
 func (m *modelDir) example(ctx context.Context) (tree.Node, error) {
-	ask := m.fs.docs.model
-	if m.fs.progress.stats().Failing != nil {
+	ask := m.fs.docs.there
+	if m.fs.away() != nil {
 		ask = m.fs.docs.known
 	}
 	doc, err := ask(ctx, m.name)

@@ -9,6 +9,10 @@ by-date/            the same by day and second (UTC), as links
 by-status/          the same by status, as links
 models/             the models that were used; any other public model is here
                     too, by its exact name: ls models/black-forest-labs/flux-schnell
+collections/        models that Replicate's people put together, as links
+search/<query>/     models that are found by it: ls "search/upscale a photo".
+                    Nothing is listed in search/ itself
+trainings/<id>/     trainings, laid out as predictions; their weights are an output
 account.json        whose account this is
 
 Outputs are fetched when they are read, in pieces, and kept in a cache.
@@ -25,6 +29,8 @@ the same with a whole input, as schema.json describes it:
 
 Both read as empty, and looking at anything here never runs anything. When a
 save is refused, error.txt beside it says why, and latest leads to no picture.
+
+example/ in the folder of a model is the run that it shows on its page.
 
     echo x > predictions/<id>/cancel        ends a run
     tail -f predictions/<id>/logs.txt       watches one

@@ -3,10 +3,12 @@ package fs
 import (
 	"context"
 	iofs "io/fs"
+	"path"
 	"strings"
 
 	"replicatefs/api"
 	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
 )
 
 // A shelf is where predictions of one kind are known from: those of the
@@ -51,6 +53,27 @@ func (f *FS) refresh(ctx context.Context, id string) error {
 		return translate(err)
 	}
 	return s.take(ctx, id, p)
+}
+
+// placeOf is where in the mount a prediction is.
+func placeOf(id string) string {
+	switch {
+	case !strings.Contains(id, "/"):
+		return "predictions/" + id
+	case strings.HasPrefix(id, trainingsDir):
+		return id
+	}
+	return path.Dir(id)
+}
+
+// isExample tells whether a node is the folder of an example.
+func isExample(n tree.Node) bool {
+	d, ok := n.(*predictionDir)
+	if !ok {
+		return false
+	}
+	_, ok = d.fs.shelf(d.id).(examples)
+	return ok
 }
 
 // listed are the predictions of the account's list, which are in the catalog.

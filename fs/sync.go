@@ -210,6 +210,13 @@ func (f *FS) due(p catalog.Prediction) bool {
 	return true
 }
 
+// away is why the last poll had no answer, nil if it had.
+func (f *FS) away() error {
+	f.progress.mu.Lock()
+	defer f.progress.mu.Unlock()
+	return f.progress.err
+}
+
 // sleep waits; false when the mount ends.
 func (f *FS) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
