@@ -471,3 +471,29 @@ func TestDeafSource(t *testing.T) {
 		close(hear)
 	})
 }
+
+// TestLongReads reads as the kernel does for root, by half megabytes, several of them at once: those that wait for their second
+// half while others go on are still the same stream.
+func TestLongReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		c := newCache(t, Options{})
+		f := o.file("f", 64*mib)
+		r := c.Open(f)
+		defer r.Close()
+		readAt(t, r, f, 0, 256*kib)
+		turns := make(chan struct{}, 8)
+		var wg sync.WaitGroup
+		for off := int64(256 * kib); off < f.size; off += 512 * kib {
+			turns <- struct{}{}
+			wg.Go(func() {
+				readAt(t, r, f, off, int(min(512*kib, f.size-off)))
+				<-turns
+			})
+		}
+		wg.Wait()
+		if s := c.Stats(); s.Cancelled != 0 || o.bytes() != f.size || r.win.streams[1].live {
+			t.Errorf("%d fetches cancelled, %d bytes moved for %d, streams %+v", s.Cancelled, o.bytes(), f.size, r.win.streams)
+		}
+	})
+}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stepRead is how much of a long read is looked up under one hold of the lock.
+// stepRead is how much of a long read is looked up under one hold of the lock, and told to the window.
 const stepRead = 1 << 20
 
 // bulkPart is the size from which a request ahead of need gets a connection of its own.
@@ -117,8 +117,14 @@ func (r *Reader) ReadVec(ctx context.Context, off int64, n int) ([][]byte, error
 func (r *Reader) read(ctx context.Context, off, end int64, use func(v view, at int64) bool) error {
 	var room [8]view
 	limited := false
-	for off < end {
-		views, err := r.look(off, end, room[:0])
+	for noted := off; off < end; {
+		// The window hears of a read once, when it comes: while it waits, others go on, and its second half would look like
+		// somebody else's.
+		isNew := off >= noted
+		if isNew {
+			noted = min(end, off+stepRead)
+		}
+		views, err := r.look(off, noted, room[:0], isNew)
 		if err != nil {
 			return err
 		}
@@ -145,8 +151,8 @@ func (r *Reader) read(ctx context.Context, off, end int64, use func(v view, at i
 	return nil
 }
 
-// look gives what can be had of [off, end) without waiting, notes the read, and asks for what the window says.
-func (r *Reader) look(off, end int64, views []view) ([]view, error) {
+// look gives what can be had of [off, end) without waiting. A new read is noted, and what the window says is asked for.
+func (r *Reader) look(off, end int64, views []view, isNew bool) ([]view, error) {
 	o := r.o
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -157,8 +163,8 @@ func (r *Reader) look(off, end int64, views []view) ([]view, error) {
 		return nil, err
 	}
 	at := off
-	for stop := min(end, off+stepRead); at < stop; {
-		v := o.lookLocked(at, stop)
+	for at < end {
+		v := o.lookLocked(at, end)
 		n := v.len()
 		if n == 0 {
 			break
@@ -171,7 +177,9 @@ func (r *Reader) look(off, end int64, views []view) ([]view, error) {
 		}
 	}
 	r.given = r.given || len(views) > 0 && o.sum.want != ""
-	r.noteLocked(off, end, at >= min(end, off+stepRead))
+	if isNew {
+		r.noteLocked(off, end, at == end)
+	}
 	return views, nil
 }
 
