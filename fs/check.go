@@ -14,11 +14,11 @@ import (
 // may take today what it did not yesterday. One that cannot be used, or cannot
 // be asked for again, refuses nothing, and leaves it to the API.
 func (f *FS) check(ctx context.Context, d *desk, in json.RawMessage) (api.Target, error) {
-	o, err := d.runs(ctx, false)
+	o, err := d.order(ctx, false)
 	if err != nil || f.against(o, d.where, in) == "" {
 		return o.target, err
 	}
-	fresh, err := d.runs(ctx, true)
+	fresh, err := d.order(ctx, true)
 	switch {
 	case errors.Is(err, iofs.ErrNotExist):
 		return fresh.target, err

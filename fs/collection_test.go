@@ -37,7 +37,7 @@ func TestCollections(t *testing.T) {
 			if err != nil {
 				t.Fatalf("following %s: %v", name, err)
 			}
-			if _, ok := node.(*modelDir); !ok {
+			if _, ok := node.(*deskDir); !ok {
 				t.Errorf("%s leads to %T", name, node)
 			}
 			w.read("collections/text-to-image/" + name + "/model.json")

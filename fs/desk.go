@@ -27,7 +27,7 @@ const (
 type desk struct {
 	fs    *FS
 	where string // its path in the mount
-	runs  runner // what a save here runs
+	order runner // what a save here runs
 	made  time.Time
 
 	mu      sync.Mutex // guards what follows
@@ -45,7 +45,7 @@ var triggers = map[string]func([]byte) (json.RawMessage, error){
 }
 
 func newDesk(f *FS, where string, runs runner) *desk {
-	return &desk{fs: f, where: where, runs: runs, made: f.now(), scratch: map[string]*scratch{}, hidden: map[string]time.Time{}}
+	return &desk{fs: f, where: where, order: runs, made: f.now(), scratch: map[string]*scratch{}, hidden: map[string]time.Time{}}
 }
 
 // temporary tells whether editors and copying programs use such a name for a

@@ -18,9 +18,10 @@ import (
 type docs struct {
 	fs *FS
 
-	mu      sync.Mutex // guards what follows
-	fetched map[string]time.Time
-	parsed  map[string]*modelDoc
+	mu       sync.Mutex // guards what follows
+	fetched  map[string]time.Time
+	parsed   map[string]*modelDoc
+	versions map[string]*versionDoc
 }
 
 // A modelDoc is a model as last told, and when what it says last changed.
@@ -36,7 +37,7 @@ const (
 )
 
 func newDocs(f *FS) *docs {
-	return &docs{fs: f, fetched: map[string]time.Time{}, parsed: map[string]*modelDoc{}}
+	return &docs{fs: f, fetched: map[string]time.Time{}, parsed: map[string]*modelDoc{}, versions: map[string]*versionDoc{}}
 }
 
 // model returns what is known of owner/name: at once if anything is, however
@@ -223,6 +224,28 @@ func (d *docs) schema(ctx context.Context, name string) ([]byte, time.Time, erro
 		return []byte("{}\n"), m.changed, nil
 	}
 	return indent(schemas(m.LatestVersion.Schema)), m.changed, nil
+}
+
+// document returns what is kept under a key: at once if anything is, however
+// old, and then it is asked for again behind the caller's back. Ask writes it
+// down.
+func (d *docs) document(ctx context.Context, key string, ask func(context.Context) error) ([]byte, time.Time, error) {
+	raw, changed, err := d.fs.catalog.Doc(ctx, key)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist):
+		if err := d.fs.misses.ask(ctx, key, ask); err != nil {
+			return nil, time.Time{}, err
+		}
+		d.old(key)
+		raw, changed, err = d.fs.catalog.Doc(ctx, key)
+	case err == nil && d.old(key):
+		d.fs.tasks.Go(func() {
+			if err := d.fs.misses.ask(d.fs.life, key, ask); err != nil {
+				d.fs.log.Debug("a document could not be asked for again", "key", key, "err", err)
+			}
+		})
+	}
+	return raw, changed.Truncate(time.Second), err
 }
 
 // withoutCounters takes off a model what changes with every run of anybody,

@@ -20,6 +20,7 @@
 //	view.go        by-date/, by-status/: folders of links
 //	collection.go  collections/, and search.go search/: links to models
 //	model.go       models/, with docs.go for what the API says of them
+//	version.go     models/<owner>/<name>/versions/; deployment.go deployments/
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
 //	rules.go       what a model's schema says of its input; complaint.go in words
 //	sync.go        news from the API into the catalog
@@ -204,6 +205,7 @@ func (f *FS) Root() tree.Dir {
 		{Name: "by-date", Node: f.byDate()},
 		{Name: "by-status", Node: f.byStatus()},
 		{Name: "collections", Node: f.collections()},
+		{Name: "deployments", Node: f.deployments()},
 		{Name: "models", Node: f.models()},
 		{Name: "predictions", Node: f.predictions()},
 		{Name: "search", Node: f.search()},

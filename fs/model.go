@@ -46,14 +46,14 @@ func (f *FS) models() tree.Dir {
 	}
 }
 
-// used are the models that were used or trained, or came of a training, as
-// owner/name, sorted.
+// used are the models that were used, deployed or trained, or came of a
+// training, as owner/name, sorted.
 func (f *FS) used() []string {
 	var names []string
 	for _, g := range f.catalog.Models() {
 		names = append(names, g.Name)
 	}
-	names = slices.DeleteFunc(append(names, f.trainings.models()...), func(full string) bool {
+	names = slices.DeleteFunc(slices.Concat(names, f.trainings.models(), f.docs.deployed()), func(full string) bool {
 		owner, name, ok := strings.Cut(full, "/")
 		return !ok || !ownerName.MatchString(owner) || !modelName.MatchString(name)
 	})
@@ -118,110 +118,49 @@ func (f *FS) owner(owner string) tree.Dir {
 	}
 }
 
-// A modelDir is a model as a folder: what it is, what was run of it, and the
-// desk on which saving runs it.
-type modelDir struct {
-	*desk
-	name string // owner/name
-}
-
-func (f *FS) model(name string) *modelDir {
-	d := f.desk("models/"+name, func(ctx context.Context, fresh bool) (order, error) { return f.docs.order(ctx, name, fresh) })
-	return &modelDir{d, name}
-}
-
-func (m *modelDir) Ino() uint64 { return m.desk.ino() }
-
-func (m *modelDir) Peek() (tree.Info, bool) {
-	mode := tree.DirMode
-	if !m.fs.o.ReadOnly {
-		mode |= 0o200
+// model is a model as a folder.
+func (f *FS) model(name string) *deskDir {
+	told := func(render func(*docs, context.Context, string) ([]byte, time.Time, error)) func(context.Context) ([]byte, time.Time, error) {
+		return func(ctx context.Context) ([]byte, time.Time, error) { return render(f.docs, ctx, name) }
 	}
-	return tree.Info{Mode: mode, ModTime: m.fs.modelTime(m.name), Valid: time.Second}, true
-}
-
-func (m *modelDir) Info(context.Context) (tree.Info, error) {
-	info, _ := m.Peek()
-	return info, nil
-}
-
-func (m *modelDir) List(ctx context.Context) ([]tree.Entry, error) {
-	entries := m.desk.entries()
-	for i, row := range modelFiles {
-		entries = append(entries, tree.Entry{Name: row.name, Node: m.file(i)})
+	return &deskDir{
+		desk: f.desk("models/"+name, func(ctx context.Context, fresh bool) (order, error) { return f.docs.order(ctx, name, fresh) }),
+		files: []deskFile{
+			{"README.md", told((*docs).readme)},
+			{"model.json", told((*docs).description)},
+			{"schema.json", told((*docs).schema)},
+		},
+		rest: []string{"example", "predictions", "versions"},
+		more: func(ctx context.Context, part string) (tree.Node, error) {
+			switch part {
+			case "example":
+				return f.example(ctx, name)
+			case "versions":
+				return f.versions(name), nil
+			}
+			return f.links("models/"+name+"/predictions", tree.Final,
+				func() iter.Seq[catalog.Prediction] { return f.catalog.ByModel(name) },
+				func(p catalog.Prediction) bool { return p.Model == name }), nil
+		},
+		runs: func() catalog.Group { return f.catalog.Model(name) },
+		time: func() time.Time { return f.modelTime(name) },
 	}
-	for _, name := range []string{"error.txt", "example", "latest", "predictions"} {
-		if node, err := m.special(ctx, name); err == nil {
-			entries = append(entries, tree.Entry{Name: name, Node: node})
-		}
-	}
-	tree.Sort(entries)
-	return entries, nil
-}
-
-func (m *modelDir) Lookup(ctx context.Context, name string) (tree.Node, error) {
-	if node, ok := m.desk.find(name); ok {
-		return node, nil
-	}
-	for i, row := range modelFiles {
-		if row.name == name {
-			return m.file(i), nil
-		}
-	}
-	return m.special(ctx, name)
-}
-
-// special finds what is in the folder only at times, or leads elsewhere.
-func (m *modelDir) special(ctx context.Context, name string) (tree.Node, error) {
-	switch name {
-	case "example":
-		return m.example(ctx)
-	case "predictions":
-		return m.fs.links(m.where+"/predictions", tree.Final,
-			func() iter.Seq[catalog.Prediction] { return m.fs.catalog.ByModel(m.name) },
-			func(p catalog.Prediction) bool { return p.Model == m.name }), nil
-	case "latest":
-		if m.last() == nil {
-			m.fs.firstNews(ctx)
-		}
-		return m.latest(m.fs.catalog.Model(m.name))
-	}
-	return m.desk.told(name)
 }
 
 // example is the run that the model shows on its page, if there is one. To
 // know that, a model is asked for once; not while nobody would answer, so that
 // a walk over many models does not wait for each.
-func (m *modelDir) example(ctx context.Context) (tree.Node, error) {
-	ask := m.fs.docs.there
-	if m.fs.away() != nil {
-		ask = m.fs.docs.known
+func (f *FS) example(ctx context.Context, name string) (tree.Node, error) {
+	ask := f.docs.there
+	if f.away() != nil {
+		ask = f.docs.known
 	}
-	doc, err := ask(ctx, m.name)
+	doc, err := ask(ctx, name)
 	switch {
 	case err != nil:
 		return nil, translate(err)
 	case doc.DefaultExample == nil:
 		return nil, iofs.ErrNotExist
 	}
-	return &predictionDir{m.fs, exampleID(m.name, doc.DefaultExample)}, nil
-}
-
-// modelFiles are what a model says of itself. A new one is a row here.
-var modelFiles = []struct {
-	name  string
-	bytes func(d *docs, ctx context.Context, name string) ([]byte, time.Time, error) // a method of docs
-}{
-	{"README.md", (*docs).readme},
-	{"model.json", (*docs).description},
-	{"schema.json", (*docs).schema},
-}
-
-// file is one of them. It is rendered anew for each look: a model may change.
-func (m *modelDir) file(i int) tree.File {
-	row := modelFiles[i]
-	return tree.Text(tree.Ino("model", m.name, row.name), func(ctx context.Context) ([]byte, time.Time, error) {
-		b, mod, err := row.bytes(m.fs.docs, ctx, m.name)
-		return b, mod, translate(err)
-	})
+	return &predictionDir{f, exampleID(name, doc.DefaultExample)}, nil
 }

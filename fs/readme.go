@@ -9,6 +9,7 @@ by-date/            the same by day and second (UTC), as links
 by-status/          the same by status, as links
 models/             the models that were used; any other public model is here
                     too, by its exact name: ls models/black-forest-labs/flux-schnell
+deployments/        what you deployed, to be run like a model
 collections/        models that Replicate's people put together, as links
 search/<query>/     models that are found by it: ls "search/upscale a photo".
                     Nothing is listed in search/ itself

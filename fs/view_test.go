@@ -20,7 +20,7 @@ func TestViews(t *testing.T) {
 		w.Start()
 		synctest.Wait()
 		for path, want := range map[string]string{
-			"":                           "README.md account.json by-date by-status collections models predictions search trainings",
+			"":                           "README.md account.json by-date by-status collections deployments models predictions search trainings",
 			"by-date":                    "2026",
 			"by-date/2026":               "10 11",
 			"by-date/2026/11":            "22",
@@ -30,11 +30,11 @@ func TestViews(t *testing.T) {
 			"models":                     "acme black-forest-labs",
 			"models/acme":                "broken",
 			painter + "/predictions":     one,
-			painter:                      "README.md example input.json latest model.json predictions prompt.txt schema.json",
+			painter:                      "README.md example input.json latest model.json predictions prompt.txt schema.json versions",
 			"models/nobody":              "",
 			broken + "/predictions":      two,
 			"models/meta":                "",
-			talker:                       "README.md example input.json model.json predictions prompt.txt schema.json",
+			talker:                       "README.md example input.json model.json predictions prompt.txt schema.json versions",
 			"predictions/" + two:         "error.txt input.json logs.txt metrics.json prediction.json status",
 			"by-status/succeeded/" + one: w.names("predictions/" + one),
 		} {
