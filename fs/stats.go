@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
 	"time"
 
@@ -40,6 +41,7 @@ func (f *FS) own() tree.Dir {
 
 // Stats are figures of a mount.
 type Stats struct {
+	PID     int          `json:"pid"` // of the program behind the mount
 	Mounted time.Time    `json:"mounted"`
 	Sync    SyncStats    `json:"sync"`
 	Catalog CatalogStats `json:"catalog"`
@@ -66,7 +68,7 @@ type CatalogStats struct {
 
 // Stats returns the figures of now. It asks nobody.
 func (f *FS) Stats() Stats {
-	s := Stats{Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Cache: f.cache.Stats()}
+	s := Stats{PID: os.Getpid(), Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Cache: f.cache.Stats()}
 	s.Catalog = CatalogStats{Predictions: f.catalog.Len(), Statuses: map[string]int{}, Newest: told(f.catalog.Newest()), Bytes: f.known.Load()}
 	for _, g := range f.catalog.Statuses() {
 		s.Catalog.Statuses[g.Name] = g.Count

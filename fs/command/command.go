@@ -39,7 +39,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 			return usage{err.Error()}
 		},
 		CommandNotFound: func(*cli.Context, string) {},
-		Metadata:        map[string]any{},
+		Metadata:        map[string]any{"args": args},
 		Commands:        commands(),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -55,7 +55,8 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		}
 	}
 	err := app.RunContext(ctx, args)
-	if err != nil {
+	var daemon ended // has spoken for itself
+	if err != nil && !errors.As(err, &daemon) {
 		fmt.Fprintf(errOut, "replicatefs: %v\n", err)
 	}
 	return status(err)
@@ -83,9 +84,12 @@ func commands() []*cli.Command {
 // status is the exit status for an error.
 func status(err error) int {
 	var wrong usage
+	var daemon ended
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &daemon):
+		return int(daemon)
 	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.Is(err, fuse.ErrNoFUSE):

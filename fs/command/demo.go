@@ -51,6 +51,9 @@ func demoFlags() []cli.Flag {
 }
 
 func demo(c *cli.Context, dir string) error {
+	if wantsDaemon(c) {
+		return startDaemon(c)
+	}
 	cfg, err := configFrom(c, c.App.ErrWriter)
 	if err != nil {
 		return err
@@ -77,7 +80,11 @@ func demo(c *cli.Context, dir string) error {
 	defer undo()
 	return cfg.serve(c.Context, dir, func(dir, _ string) {
 		out := c.App.Writer
-		say(out, "A made-up Replicate account is mounted at %s. Ctrl-C ends it. In another terminal, try:\n", dir)
+		end := "Ctrl-C ends it. In another terminal, try:"
+		if c.Bool("daemon") {
+			end = "replicatefs unmount ends it. Try:"
+		}
+		say(out, "A made-up Replicate account is mounted at %s. %s\n", dir, end)
 		say(out, "  ls %s/by-date/*/*/*", dir)
 		say(out, "  echo 'A majestic lion at sunset' | tee %s/models/black-forest-labs/flux-schnell/prompt.txt", dir)
 		say(out, "  cp %s/models/black-forest-labs/flux-schnell/latest/output-0.webp .", dir)

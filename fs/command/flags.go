@@ -69,6 +69,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "uid", Usage: "owner of the files; you, without it", EnvVars: env("uid")},
 		&cli.StringFlag{Name: "gid", Usage: "group of the files; yours, without it", EnvVars: env("gid")},
 		&cli.StringFlag{Name: "umask", Usage: "octal permission bits to take off", Value: "0022", EnvVars: env("umask")},
+		daemonFlag(),
 		&cli.BoolFlag{Name: "debug-fuse", Usage: "log every request of the kernel", EnvVars: env("debug-fuse")},
 	}
 }

@@ -29,6 +29,7 @@ type journal struct {
 	mu     sync.Mutex // guards what follows
 	to     io.Writer
 	file   *os.File // nil for standard error
+	stderr bool     // the file is standard error, too
 	recent []byte   // whole lines, the newest last
 }
 
@@ -97,13 +98,27 @@ func (j *journal) reopen() error {
 		return err
 	}
 	j.mu.Lock()
-	old := j.file
+	defer j.mu.Unlock()
+	if j.file != nil {
+		j.file.Close()
+	}
 	j.to, j.file = f, f
-	j.mu.Unlock()
-	if old != nil {
-		old.Close()
+	if j.stderr {
+		return replace(2, f)
 	}
 	return nil
+}
+
+// takeStderr makes the file standard error as well, now and after each reopen.
+// Without a file it does nothing.
+func (j *journal) takeStderr() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	j.stderr = true
+	return replace(2, j.file)
 }
 
 func (j *journal) close() error {

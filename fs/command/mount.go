@@ -29,6 +29,9 @@ func mountCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if wantsDaemon(c) {
+				return startDaemon(c)
+			}
 			cfg, err := configFrom(c, c.App.ErrWriter)
 			if err != nil {
 				return err
@@ -38,7 +41,11 @@ func mountCommand() *cli.Command {
 				return err
 			}
 			return cfg.serve(c.Context, args[0], func(dir, account string) {
-				fmt.Fprintf(c.App.Writer, "Mounted the account %s at %s. Ctrl-C unmounts.\n", account, dir)
+				end := "Ctrl-C unmounts."
+				if c.Bool("daemon") {
+					end = "It ends with: replicatefs unmount " + dir
+				}
+				say(c.App.Writer, "Mounted the account %s at %s. %s", account, dir, end)
 			})
 		},
 	}
@@ -78,36 +85,47 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	s.tree.Watch(server.Notify)
 	s.tree.Start()
 	ready(dir, s.account.Username)
+	if err := cfg.leave(); err != nil {
+		cfg.log.Error("the daemon could not let go of who started it", "err", err)
+	}
+	if cfg.journal.path != "" { // on a terminal it has just been said
+		cfg.log.Info("mounted", "dir", dir, "account", s.account.Username, "version", version())
+		defer cfg.log.Info("unmounted", "dir", dir)
+	}
+	if cfg.untilEnd(ctx, server) {
+		return nil
+	}
+	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
+	defer cancel()
+	err = server.Unmount(limit)
+	server.Wait()
+	return err
+}
 
+// untilEnd returns when the mount is to end, or with true when somebody has
+// unmounted it.
+func (cfg config) untilEnd(ctx context.Context, server *fuse.Server) bool {
+	hup := listen()
+	defer hup.stop()
 	gone := make(chan struct{})
 	go func() {
 		server.Wait()
 		close(gone)
 	}()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
-	defer cancel()
-	err = server.Unmount(limit)
-	<-gone
-	return err
-}
-
-func unmountCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "unmount",
-		Usage:     "end a mount",
-		ArgsUsage: "DIR",
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 1, 1, "one folder")
-			if err != nil {
-				return err
+	for {
+		select {
+		case <-gone:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-hup.signals:
+			if hup.gone() {
+				return false
 			}
-			return fuse.Unmount(args[0])
-		},
+			if err := cfg.journal.reopen(); err != nil {
+				cfg.log.Error("the log file cannot be opened anew", "err", err)
+			}
+		}
 	}
 }
 

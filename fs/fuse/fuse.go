@@ -33,7 +33,6 @@ package fuse
 
 import (
 	"errors"
-	"fmt"
 	"log"
 	"log/slog"
 	"os"
@@ -166,17 +165,4 @@ type debugLog struct{ log *slog.Logger }
 func (d debugLog) Write(p []byte) (int, error) {
 	d.log.Debug("go-fuse", "line", strings.TrimRight(string(p), "\n"))
 	return len(p), nil
-}
-
-// Unmount unmounts what another process of this program, or a killed one, has
-// mounted on dir. What is in use stays, and the error is tree.ErrBusy.
-func Unmount(dir string) error {
-	m, err := mountAt(dir)
-	if err != nil {
-		return err
-	}
-	if m.kind != "fuse."+fsType {
-		return fmt.Errorf("%s is not a mounted account", dir)
-	}
-	return detach(m.dir, false)
 }

@@ -199,7 +199,7 @@ func detach(dir string, lazy bool) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EBUSY):
-		return fmt.Errorf("%s is in use: close the programs that have files or folders of it open: %w", dir, tree.ErrBusy)
+		return fmt.Errorf("%s is in use: %w", dir, tree.ErrBusy)
 	case !errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("unmount %s: %w", dir, err)
 	}
@@ -218,8 +218,26 @@ func detach(dir string, lazy bool) error {
 		if _, gone := mountOn(dir); gone != nil {
 			return nil // somebody else was faster
 		}
-		// The helper does not tell its reasons apart, but this is the one.
-		return fmt.Errorf("%w: %s", tree.ErrBusy, strings.TrimSpace(said.String()))
+		if strings.Contains(said.String(), "busy") { // all that tells its reasons apart
+			return fmt.Errorf("%s is in use: %w", dir, tree.ErrBusy)
+		}
+		return fmt.Errorf("unmount %s: %s", dir, strings.TrimSpace(said.String()))
+	}
+	return nil
+}
+
+// breakOff takes a mount away from those who use it.
+func breakOff(m mountPoint) error {
+	err := unix.Unmount(m.dir, unix.UMOUNT_NOFOLLOW|unix.MNT_FORCE|unix.MNT_DETACH)
+	if !errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	aborted := abort(m.device)
+	if err := detach(m.dir, true); err != nil {
+		return err
+	}
+	if aborted != nil {
+		return fmt.Errorf("%s is out of sight, but programs that use it go on: only root can end its connection here: %w", m.dir, iofs.ErrPermission)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func TestMountErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v and a word of %q", name, err, test.want, test.say)
 		}
 	}
-	if err := Unmount(full); !errors.Is(err, iofs.ErrNotExist) {
+	if err := Unmount(full, UnmountOptions{}); !errors.Is(err, iofs.ErrNotExist) {
 		t.Errorf("unmount of what is not mounted = %v, want %v", err, iofs.ErrNotExist)
 	}
 }
@@ -95,7 +95,7 @@ func TestMountThroughALink(t *testing.T) {
 	if _, err := os.Stat(real + "/run"); err != nil {
 		t.Error(err)
 	}
-	if err := Unmount(link); err != nil {
+	if err := Unmount(link, UnmountOptions{}); err != nil {
 		t.Error(err)
 	}
 	s.Wait()

@@ -59,6 +59,8 @@ func detach(dir string, lazy bool) error {
 	return err
 }
 
+func breakOff(m mountPoint) error { return detach(m.dir, true) }
+
 func abort(string) error { return errors.ErrUnsupported }
 
 func readAhead(string) error { return errors.ErrUnsupported }

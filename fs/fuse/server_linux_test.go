@@ -68,13 +68,13 @@ func TestUnmountOfAnotherProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Unmount(f.dir); err == nil {
+	if err := Unmount(f.dir, UnmountOptions{}); err == nil {
 		t.Error("unmounted while in use")
 	} else if !strings.Contains(err.Error(), "in use") && !strings.Contains(err.Error(), "busy") {
 		t.Errorf("unmount while in use: %v", err)
 	}
 	hold.Close()
-	waitFor(t, func() bool { return Unmount(f.dir) == nil })
+	waitFor(t, func() bool { return Unmount(f.dir, UnmountOptions{}) == nil })
 	if entries, err := os.ReadDir(f.dir); err != nil || len(entries) != 0 {
 		t.Errorf("folder after the unmount: %v, %v", entries, err)
 	}
