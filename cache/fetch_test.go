@@ -482,7 +482,7 @@ func TestLongReads(t *testing.T) {
 		r := c.Open(f)
 		defer r.Close()
 		readAt(t, r, f, 0, 256*kib)
-		turns := make(chan struct{}, 8)
+		turns := make(chan struct{}, 4)
 		var wg sync.WaitGroup
 		for off := int64(256 * kib); off < f.size; off += 512 * kib {
 			turns <- struct{}{}
@@ -490,6 +490,7 @@ func TestLongReads(t *testing.T) {
 				readAt(t, r, f, off, int(min(512*kib, f.size-off)))
 				<-turns
 			})
+			synctest.Wait() // until it waits: the kernel sends them in order
 		}
 		wg.Wait()
 		if s := c.Stats(); s.Cancelled != 0 || o.bytes() != f.size || r.win.streams[1].live {

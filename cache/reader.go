@@ -187,7 +187,8 @@ func (r *Reader) look(off, end int64, views []view, isNew bool) ([]view, error) 
 func (r *Reader) noteLocked(off, end int64, local bool) {
 	o := r.o
 	r.last = time.Now()
-	p := r.win.read(off, end, local)
+	ch := o.chunks[off/chunkSize]
+	p := r.win.read(off, end, local, ch != nil && ch.fetch != nil && ch.lo <= off && off < ch.hi)
 	if p.left {
 		o.settleAllLocked()
 	}

@@ -10,7 +10,7 @@ const (
 	firstRead = 1<<20 + 128<<10 // a 1 MiB read of a program and the kernel's read-ahead behind it are one request (mountpoint-s3)
 	smallFile = 2 << 20         // up to here one request for all of it
 	behind    = 1 << 20         // reads this far back are still the same stream: read-ahead arrives out of order
-	late      = 8 << 20         // even so far back if the bytes are still held: one of the kernel's reads was delayed
+	late      = 8 << 20         // even so far back if the bytes are held or coming: one of the kernel's reads was delayed
 	band      = 16 << 20        // and this far forward
 	probeRead = 256 << 10       // a program that looks at a header reads no more: nothing is fetched ahead before
 	rampStart = 512 << 10       // read in order from the start of a file: all of it will be read, so open everything at once
@@ -65,11 +65,12 @@ type plan struct {
 	left   bool // another stream was given up for this one
 }
 
-// read notes a read of [off, end), which must lie in the file. With local the bytes are held already.
-func (w *window) read(off, end int64, local bool) plan {
+// read notes a read of [off, end), which must lie in the file. With local the bytes are held already, with coming the first
+// ones are at least on their way.
+func (w *window) read(off, end int64, local, coming bool) plan {
 	w.reads++
 	var p plan
-	s := w.find(off, local)
+	s := w.find(off, local || coming)
 	if s == nil {
 		s, p.left = w.seek(off)
 	}
@@ -93,12 +94,12 @@ func (w *window) read(off, end int64, local bool) plan {
 }
 
 // find gives the stream that goes on at off, the nearest if both might.
-func (w *window) find(off int64, local bool) *stream {
+func (w *window) find(off int64, known bool) *stream {
 	back, forth := int64(behind), int64(band)
 	switch {
 	case w.random:
 		back, forth = randSlack, randSlack
-	case local:
+	case known:
 		back = late
 	}
 	var best *stream

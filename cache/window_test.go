@@ -93,7 +93,7 @@ func TestWindow(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := window{size: test.size}
 			for i, s := range test.steps {
-				p := w.read(s.off, s.off+s.n, s.local)
+				p := w.read(s.off, s.off+s.n, s.local, false)
 				need := p.need
 				if need.len() == 0 {
 					need = none
@@ -126,7 +126,7 @@ func TestWindowStall(t *testing.T) {
 	off := int64(300 * mib)
 	widths := map[int64]bool{}
 	for off < 900*mib {
-		p := w.read(off, off+128*kib, false)
+		p := w.read(off, off+128*kib, false, false)
 		w.stall(p.stream)
 		for {
 			if _, ok := w.next(p.stream, 192*mib, advice{16, 8 * mib}); !ok {
@@ -158,7 +158,7 @@ func TestWindowInvariants(t *testing.T) {
 			}
 			end := min(size, off+1+rng.Int64N(512*kib))
 			local := rng.IntN(2) == 0
-			p := w.read(off, end, local)
+			p := w.read(off, end, local, false)
 			if !local && (p.need.off > off || p.need.end < end) {
 				t.Fatalf("seed %d: read [%d, %d) of %d asks for [%d, %d)", seed, off, end, size, p.need.off, p.need.end)
 			}
