@@ -66,10 +66,8 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 // hear takes what the stream of a run says, and tells whether that was enough.
 func (f *FS) hear(fl *flight, data string) bool {
 	text, begun := fl.speech.hear(data)
-	if begun { // a name that may have been looked for in vain
-		dir := tree.Ino("prediction", fl.id)
-		f.notify(tree.Change{Dir: dir, Name: spokenName})
-		f.notify(tree.Change{Node: dir})
+	if begun { // there is a name more
+		f.notify(tree.Change{Node: tree.Ino("prediction", fl.id), Content: true})
 	}
 	return text
 }

@@ -77,12 +77,10 @@ func (f *FS) tell(ctx context.Context, changed []string, known func(id string) b
 		f.folders.Remove(id)
 		if known(id) {
 			f.changed(ctx, id)
-		} else {
-			f.notify(tree.Change{Dir: tree.Ino("predictions"), Name: id})
 		}
 	}
 	if len(changed) > 0 {
-		f.notify(tree.Change{Node: tree.Ino("predictions")})
+		f.notify(tree.Change{Node: tree.Ino("predictions"), Content: true})
 	}
 }
 
@@ -90,16 +88,14 @@ func (f *FS) tell(ctx context.Context, changed []string, known func(id string) b
 // came (a run made its output) or went (its hour is over).
 func (f *FS) changed(ctx context.Context, id string) {
 	dir := tree.Ino("prediction", id)
-	f.notify(tree.Change{Node: dir})
+	f.notify(tree.Change{Node: dir, Content: true})
 	known, err := f.folder(ctx, id)
 	if err != nil {
 		return
 	}
 	for _, it := range known.items {
-		f.notify(tree.Change{Dir: dir, Name: it.name})
+		f.notify(tree.Change{Node: tree.Ino("prediction", id, it.name)})
 	}
-	f.notify(tree.Change{Dir: dir, Name: "cancel"})
-	f.notify(tree.Change{Dir: dir, Name: expiredName})
 }
 
 // arrive notes when predictions were first seen, which tells a run of ours

@@ -89,7 +89,7 @@ func (d *desk) save(ctx context.Context, name string, content []byte) error {
 		err = d.fs.run(ctx, d, s, in)
 	}
 	s.end(err)
-	d.fs.notify(tree.Change{Dir: d.ino(), Name: "error.txt"})
+	d.fs.notify(tree.Change{Node: d.ino(), Content: true})
 	return err
 }
 
@@ -114,7 +114,7 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) erro
 	f.log.Info("run started", "where", d.where, "prediction", p.ID)
 	s.accept(p.ID)
 	flight := f.follow(p, release)
-	f.notify(tree.Change{Dir: d.ino(), Name: "latest"})
+	f.notify(tree.Change{Node: d.ino(), Content: true})
 
 	if f.o.Wait <= 0 {
 		return nil

@@ -215,7 +215,7 @@ func (t *trainings) put(ctx context.Context, toTheEnd bool, told ...*api.Predict
 		t.fs.folders.Remove(id)
 		t.fs.changed(ctx, id)
 	}
-	t.fs.notify(tree.Change{Node: tree.Ino("folder", "trainings")})
+	t.fs.notify(tree.Change{Node: tree.Ino("folder", "trainings"), Content: true})
 	return err
 }
 

@@ -43,7 +43,6 @@ type binding struct {
 
 // A kernel is the way to tell the kernel something that it did not ask.
 type kernel interface {
-	EntryNotify(parent uint64, name string) gofuse.Status
 	InodeNotify(node uint64, off, length int64) gofuse.Status
 	InodeNotifyStoreCache(node uint64, off int64, b []byte) gofuse.Status
 	PruneNotify(nodes []uint64) gofuse.Status
@@ -196,13 +195,25 @@ func (b *binding) Lookup(cancel <-chan struct{}, h *gofuse.InHeader, name string
 		err = b.entry(ctx, dir, n, out)
 	}
 	status = b.fail("lookup", aName, h.NodeId, name, err)
-	// A number of 0 with a time is a name that the kernel may believe to be
-	// absent. Where names can be made, it must ask each time.
-	if status == gofuse.ENOENT && b.o.Negative > 0 && !changeable(dir) && errors.Is(err, iofs.ErrNotExist) {
-		out.SetEntryTimeout(b.o.Negative)
-		return gofuse.OK
+	if status == gofuse.ENOENT && errors.Is(err, iofs.ErrNotExist) {
+		// A number of 0 with a time is a name that the kernel may believe to
+		// be absent.
+		if absent := b.absent(dir); absent > 0 {
+			out.SetEntryTimeout(absent)
+			return gofuse.OK
+		}
 	}
 	return status
+}
+
+// absent is for how long a name that is not in a folder may be believed not to
+// be: never longer than what the folder says of itself, so that the output of a
+// run is seen as soon as it is there. Where names can be made, each is asked for.
+func (b *binding) absent(dir tree.Dir) time.Duration {
+	if info, ok := dir.Peek(); ok && !changeable(dir) {
+		return min(b.o.Negative, info.Valid)
+	}
+	return 0
 }
 
 // entry fills in the answer that makes n known to the kernel.

@@ -42,9 +42,6 @@ func (k *fakeKernel) all() []string {
 	return slices.Clone(k.told)
 }
 
-func (k *fakeKernel) EntryNotify(parent uint64, name string) gofuse.Status {
-	return k.note("entry %d %s", parent, name)
-}
 func (k *fakeKernel) InodeNotify(node uint64, off, n int64) gofuse.Status {
 	return k.note("inode %d %d %d", node, off, n)
 }
@@ -197,8 +194,10 @@ func TestLookup(t *testing.T) {
 
 func TestLookupOfNothing(t *testing.T) {
 	b := bind(t, Options{})
-	if out, status := b.try(rootID, "none"); status != gofuse.OK || out.NodeId != 0 || out.EntryTimeout() != 2*time.Second {
-		t.Errorf("absent name: %v, number %d for %v, want 0 for 2s", status, out.NodeId, out.EntryTimeout())
+	for dir, want := range map[uint64]time.Duration{rootID: time.Second, b.lookup("run").NodeId: 2 * time.Second} {
+		if out, status := b.try(dir, "none"); status != gofuse.OK || out.NodeId != 0 || out.EntryTimeout() != want {
+			t.Errorf("absent name: %v, number %d for %v, want 0 for %v", status, out.NodeId, out.EntryTimeout(), want)
+		}
 	}
 	if out, status := b.try(b.lookup("desk").NodeId, "none"); status != gofuse.ENOENT {
 		t.Errorf("absent name where names can be made: %v, number %d, want ENOENT", status, out.NodeId)

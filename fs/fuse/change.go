@@ -11,8 +11,7 @@ import (
 	"replicatefs/fs/tree"
 )
 
-// change is what the requests have in common that change a folder: it looks up
-// the folder, and holds back news of it meanwhile (see notifier).
+// change is what the requests have in common that change a folder.
 func (b *binding) change(op string, cancel <-chan struct{}, h *gofuse.InHeader, name string, f func(ctx context.Context, dir tree.Dir) error) gofuse.Status {
 	dir, status := b.dir(h.NodeId)
 	if status != gofuse.OK {
@@ -21,8 +20,6 @@ func (b *binding) change(op string, cancel <-chan struct{}, h *gofuse.InHeader, 
 	if b.o.ReadOnly {
 		return gofuse.EROFS
 	}
-	b.news.hold(h.NodeId)
-	defer b.news.resume(h.NodeId)
 	ctx := b.request(cancel, h.Pid)
 	defer ctx.end()
 	return b.fail(op, aChange, h.NodeId, name, f(ctx, dir))
@@ -146,8 +143,6 @@ func (b *binding) Rename(cancel <-chan struct{}, in *gofuse.RenameIn, name, newN
 	if in.Flags&^renameNoReplace != 0 {
 		return gofuse.EINVAL
 	}
-	b.news.hold(in.Newdir)
-	defer b.news.resume(in.Newdir)
 	return b.change("rename", cancel, &in.InHeader, name, func(_ context.Context, dir tree.Dir) error {
 		r, ok := dir.(tree.Renamer)
 		if !ok || !changeable(to) {

@@ -55,7 +55,8 @@ type Options struct {
 	Debug      bool   // log every request
 
 	// Negative is how long a name that is not there is believed not to be,
-	// where names cannot be made. 0 means 2 seconds, below 0 never.
+	// where names cannot be made, if its folder is to be believed for as long.
+	// 0 means 2 seconds, below 0 never.
 	Negative time.Duration
 
 	// Statfs returns bytes for df. It may be called at any time, often.

@@ -283,7 +283,7 @@ func daemon(dir string) int {
 		case "infos":
 			e.Content = fmt.Sprint(s.infos.Load())
 		case "change":
-			srv.Notify(tree.Change{Dir: s.list.Ino(), Name: arg})
+			srv.Notify(tree.Change{Node: tree.Ino(arg), Content: true})
 		case "unmount":
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			if err := srv.Unmount(ctx); err != nil {

@@ -101,7 +101,12 @@ func vacate(dir string, log *slog.Logger) error {
 		select {
 		case err = <-answer:
 		case <-time.After(silence):
-			err = nil
+			if err = nil; undying() {
+				err = free(dir, m.device)
+			}
+		}
+		if err != nil && !errors.As(err, new(syscall.Errno)) {
+			return err
 		}
 		if err != syscall.ENOTCONN && err != syscall.ECONNABORTED {
 			return fmt.Errorf("an account is already mounted on %s: choose another folder, or run replicatefs unmount %s", dir, dir)
@@ -112,6 +117,47 @@ func vacate(dir string, log *slog.Logger) error {
 		log.Info("removed the mount of a killed program", "dir", dir)
 	}
 	return fmt.Errorf("mounts of killed programs keep showing up on %s", dir)
+}
+
+// undying says whether a program of this name was killed and cannot end. While
+// it tells the kernel something, one of its threads may wait for a lock that
+// only its own answer to somebody else would open; and as long as that thread
+// is there, the kernel believes that the answer may come. This is rare: see
+// notifier and push. A program that was only stopped, as by Ctrl-Z, is alive.
+func undying() bool {
+	me, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		return false
+	}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		name, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil || !bytes.Equal(name, me) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "stat"))
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(f) > statThreads-3 && f[0] == "Z" && f[statThreads-3] != "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// free ends the connection of a mount whose program cannot end. The error is
+// what the mount then says to everybody.
+func free(dir, device string) error {
+	err := abort(device)
+	if err != nil {
+		err = unix.Unmount(dir, unix.MNT_FORCE) // aborts it too, and may fail then
+	}
+	if errors.Is(err, syscall.EPERM) {
+		return fmt.Errorf("a killed program cannot end and holds its mount on %s: ask root for umount -f -l %s", dir, dir)
+	}
+	return syscall.ENOTCONN
 }
 
 // vacant says whether dir is an empty folder.

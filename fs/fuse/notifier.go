@@ -15,11 +15,19 @@ const backlog = 1 << 16
 
 // A notifier tells the kernel what changed by itself, from one goroutine.
 //
-// The kernel takes locks to hear it, and may hold them while it waits for us:
-// a folder's while something in it is made or moved, a page's while it is
-// read. So nothing here is ever sent by a handler or under a lock of ours; a
-// folder that we are changing is told when that is done; and pages of an open
-// file are left alone.
+// The kernel takes locks to hear it, and may hold them while it waits for us.
+// So nothing is sent by a handler or under a lock of ours, and nothing at all
+// that takes a lock under which the kernel asks us something. This is not only
+// for speed: a program that is killed while it waits for such a lock cannot
+// end, the connection lives on with it, and its mount hangs for good.
+//
+//   - That a name came or went (FUSE_NOTIFY_INVAL_ENTRY) takes the lock of its
+//     folder, which is held during each lookup and listing. So that is never
+//     told. The folder is told to have changed, which drops the names that the
+//     kernel keeps of it, and names are believed for a short time only
+//     (tree.Info.Valid) where another node may come to have them.
+//   - To drop pages, the kernel waits for each that is being read. Pages of an
+//     open file are left alone.
 type notifier struct {
 	b    *binding
 	wake chan struct{} // something to do
@@ -27,10 +35,8 @@ type notifier struct {
 	done chan struct{} // closed when the goroutine has ended
 
 	mu      sync.Mutex // guards all below
-	queue   []tree.Change
-	waiting map[tree.Change]bool // what is in the queue or held, by change without Content: its Content
-	busy    map[uint64]int       // folders under change
-	held    map[uint64][]tree.Change
+	queue   []uint64
+	waiting map[uint64]bool // the nodes in the queue: whether their content changed
 	dropped int
 	prune   bool // the table is large
 }
@@ -41,32 +47,26 @@ func newNotifier(b *binding) *notifier {
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
-		waiting: make(map[tree.Change]bool),
-		busy:    make(map[uint64]int),
-		held:    make(map[uint64][]tree.Change),
+		waiting: make(map[uint64]bool),
 	}
 }
 
 // add takes a change to the queue and returns at once.
 func (q *notifier) add(c tree.Change) {
-	content := c.Content && c.Name == ""
-	c.Content = false
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	before, ok := q.waiting[c]
-	if ok {
-		q.waiting[c] = before || content
-		return
-	}
-	if len(q.waiting) >= backlog {
+	content, ok := q.waiting[c.Node]
+	if !ok && len(q.waiting) >= backlog {
 		if q.dropped++; q.dropped == 1 {
 			q.b.log.Warn("too many changes at once, some show later")
 		}
 		return
 	}
-	q.waiting[c] = content
-	q.queue = append(q.queue, c)
-	q.signal()
+	q.waiting[c.Node] = content || c.Content
+	if !ok {
+		q.queue = append(q.queue, c.Node)
+		q.signal()
+	}
 }
 
 // signal wakes the goroutine.
@@ -74,27 +74,6 @@ func (q *notifier) signal() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
-	}
-}
-
-// hold keeps back news of a folder until as many calls of resume.
-func (q *notifier) hold(folder uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.busy[folder]++
-}
-
-func (q *notifier) resume(folder uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.busy[folder]--; q.busy[folder] > 0 {
-		return
-	}
-	delete(q.busy, folder)
-	if held := q.held[folder]; held != nil {
-		delete(q.held, folder)
-		q.queue = append(q.queue, held...)
-		q.signal()
 	}
 }
 
@@ -146,51 +125,28 @@ func (q *notifier) next() bool {
 		q.mu.Unlock()
 		return false
 	}
-	c := q.queue[0]
+	c := tree.Change{Node: q.queue[0], Content: q.waiting[q.queue[0]]}
 	q.queue = q.queue[1:]
-	if c.Name != "" {
-		folder, ok := q.b.nodes.id(c.Dir)
-		if ok && q.busy[folder] > 0 {
-			q.held[folder] = append(q.held[folder], c)
-			q.mu.Unlock()
-			return true
-		}
-	}
-	c.Content = q.waiting[c]
-	key := c
-	key.Content = false
-	delete(q.waiting, key)
+	delete(q.waiting, c.Node)
 	q.mu.Unlock()
 	q.send(c)
 	return true
 }
 
 func (q *notifier) send(c tree.Change) {
-	b := q.b
-	if c.Name != "" {
-		if folder, ok := b.nodes.id(c.Dir); ok {
-			q.log("entry", c, b.kernel.EntryNotify(folder, c.Name))
-		}
-		return
-	}
-	id, ok := b.nodes.id(c.Node)
+	id, ok := q.b.nodes.id(c.Node)
 	if !ok {
 		return // the kernel knows nothing that could be wrong
 	}
-	// An offset below 0 means attributes only. To drop pages, the kernel
-	// waits for each that is being read, so while the file is open it is only
-	// made to ask for the attributes: a new size or time drops the pages too.
+	// An offset below 0 means attributes only. An open file is only made to
+	// ask for these: a new size or time drops the pages too.
 	off := int64(-1)
-	if c.Content && !b.nodes.isOpen(id) {
+	if c.Content && !q.b.nodes.isOpen(id) {
 		off = 0
 	}
-	q.log("inode", c, b.kernel.InodeNotify(id, off, 0))
-}
-
-func (q *notifier) log(what string, c tree.Change, status gofuse.Status) {
 	// ENOENT: the kernel did not know it, which is as good.
-	if status != gofuse.OK && status != gofuse.ENOENT {
-		q.b.log.Debug("kernel not told", "what", what, "change", c, "status", status.String())
+	if status := q.b.kernel.InodeNotify(id, off, 0); status != gofuse.OK && status != gofuse.ENOENT {
+		q.b.log.Debug("kernel not told", "change", c, "status", status.String())
 	}
 }
 

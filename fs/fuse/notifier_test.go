@@ -33,15 +33,14 @@ func TestNotify(t *testing.T) {
 	notify(t, func(t *testing.T, b *bound) {
 		run, status := tree.Ino("run"), tree.Ino("status")
 		b.lookup("run/status")
-		b.news.add(tree.Change{Dir: tree.Ino("root"), Name: "latest"})
-		b.news.add(tree.Change{Dir: run, Name: "status"})
+		b.news.add(tree.Change{Node: tree.Ino("root"), Content: true})
+		b.news.add(tree.Change{Node: run})
 		b.news.add(tree.Change{Node: status})
 		synctest.Wait()
 		b.news.add(tree.Change{Node: status, Content: true})
 		synctest.Wait()
-		b.news.add(tree.Change{Dir: tree.Ino("heads"), Name: "a"}) // the kernel knows neither
 		b.news.add(tree.Change{Node: tree.Ino("nobody"), Content: true})
-		b.told("entry 1 latest", fmt.Sprintf("entry %d status", run), fmt.Sprintf("inode %d -1 0", status), fmt.Sprintf("inode %d 0 0", status))
+		b.told("inode 1 0 0", fmt.Sprintf("inode %d -1 0", run), fmt.Sprintf("inode %d -1 0", status), fmt.Sprintf("inode %d 0 0", status))
 	})
 }
 
@@ -61,27 +60,26 @@ func TestNotifyTellsOnceWhatIsSaidOften(t *testing.T) {
 	notify(t, func(t *testing.T, b *bound) {
 		id := b.lookup("run").NodeId
 		b.kernel.block = make(chan struct{})
-		b.news.add(tree.Change{Dir: id, Name: "first"})
+		b.news.add(tree.Change{Node: tree.Ino("root")})
 		synctest.Wait() // busy with it
 		for range 1000 {
-			b.news.add(tree.Change{Dir: id, Name: "x"})
 			b.news.add(tree.Change{Node: id})
 			b.news.add(tree.Change{Node: id, Content: true})
 		}
-		if waiting, _ := b.news.news(); waiting != 2 {
-			t.Errorf("%d changes wait, want 2", waiting)
+		if waiting, _ := b.news.news(); waiting != 1 {
+			t.Errorf("%d changes wait, want 1", waiting)
 		}
 		close(b.kernel.block)
-		b.told(fmt.Sprintf("entry %d first", id), fmt.Sprintf("entry %d x", id), fmt.Sprintf("inode %d 0 0", id))
+		b.told("inode 1 -1 0", fmt.Sprintf("inode %d 0 0", id))
 	})
 }
 
 func TestNotifyNeverBlocksAndForgetsNothingItTook(t *testing.T) {
 	notify(t, func(t *testing.T, b *bound) {
-		id := b.lookup("run").NodeId
 		b.kernel.block = make(chan struct{})
-		for i := range backlog + 10 {
-			b.news.add(tree.Change{Dir: id, Name: fmt.Sprint(i)})
+		for i := range uint64(backlog + 10) {
+			b.nodes.link(tree.Bytes(1000+i, when, nil))
+			b.news.add(tree.Change{Node: 1000 + i})
 		}
 		waiting, dropped := b.news.news()
 		if waiting < backlog-1 || dropped < 9 {
@@ -95,22 +93,6 @@ func TestNotifyNeverBlocksAndForgetsNothingItTook(t *testing.T) {
 		if got := len(b.kernel.all()); got != backlog+10-dropped {
 			t.Errorf("the kernel was told %d changes, want %d", got, backlog+10-dropped)
 		}
-	})
-}
-
-func TestNotifyWaitsForAFolderThatIsBeingChanged(t *testing.T) {
-	notify(t, func(t *testing.T, b *bound) {
-		id := b.lookup("run").NodeId
-		b.news.hold(id)
-		b.news.hold(id)
-		b.news.add(tree.Change{Dir: id, Name: "x"})
-		b.news.add(tree.Change{Dir: id, Name: "y"})
-		b.news.add(tree.Change{Node: id})
-		b.told(fmt.Sprintf("inode %d -1 0", id))
-		b.news.resume(id)
-		b.told(fmt.Sprintf("inode %d -1 0", id))
-		b.news.resume(id)
-		b.told(fmt.Sprintf("inode %d -1 0", id), fmt.Sprintf("entry %d x", id), fmt.Sprintf("entry %d y", id))
 	})
 }
 

@@ -81,6 +81,7 @@ type Mount struct {
 	o    Options
 	user identity
 	*process
+	undead *process // was killed, and could not end
 }
 
 // A Failure is a program that ended before anything was mounted.
@@ -181,6 +182,12 @@ func (m *Mount) Start(flags ...string) error {
 	if p != nil {
 		m.process = p
 	}
+	if old := m.undead; old != nil && err == nil {
+		m.undead = nil
+		if err := old.kill(); err != nil {
+			m.tb.Errorf("the mount was taken over: %v", err)
+		}
+	}
 	return err
 }
 
@@ -216,13 +223,14 @@ func (m *Mount) Stop() {
 	}
 }
 
-// Kill ends the program as a crash does. The dead mount stays. A program that
-// does not even end by this is an error.
+// Kill ends the program as a crash does. The dead mount stays. In a window of
+// microseconds a killed program cannot end, as long as its mount is there; it
+// must then at the latest when the next Start has taken the mount over.
 func (m *Mount) Kill() {
 	m.tb.Helper()
 	if err := m.kill(); err != nil {
-		m.tb.Error(err)
-		m.release()
+		m.tb.Logf("the next mount has to free it: %v", err)
+		m.undead = m.process
 	}
 }
 
@@ -234,8 +242,13 @@ func (m *Mount) release() {
 			m.tb.Errorf("a mount is left behind: %v", err)
 		}
 	}
-	if err := m.kill(); err != nil {
-		m.tb.Errorf("a process is left behind: %v", err)
+	for _, p := range []*process{m.process, m.undead} {
+		if p == nil {
+			continue
+		}
+		if err := p.kill(); err != nil {
+			m.tb.Errorf("a process is left behind: %v", err)
+		}
 	}
 }
 

@@ -197,12 +197,12 @@ type Renamer interface {
 	Rename(ctx context.Context, name string, to Dir, newName string) error
 }
 
-// A Change says that something is no longer as it was last told. With a Name
-// it is that entry of the folder Dir; else the attributes and, with Content,
-// the bytes of Node.
+// A Change says that a node is no longer as it was last told: its attributes
+// and, with Content, its bytes; of a folder, what is in it.
+//
+// A name may come to be another node only when the time is over for which the
+// old one was to be believed, however soon that is told.
 type Change struct {
-	Dir     uint64
-	Name    string
 	Node    uint64
 	Content bool
 }

@@ -1,0 +1,202 @@
+package storm
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"replicatefs/api/sim"
+	"replicatefs/fs/mounted"
+)
+
+var (
+	length = flag.Duration("for", 15*time.Second, "how long a storm goes on")
+	seed   = flag.Uint64("seed", 0, "replays the storm of this seed; 0 draws one")
+)
+
+func TestMain(m *testing.M) {
+	if child := children[os.Getenv(childKey)]; child != nil {
+		child(os.Args[1:])
+		os.Exit(0)
+	}
+	mounted.Main(m)
+}
+
+// patience is how long one thing that a program does may take in a storm, and
+// how long until all is well after it. It is far above the deadlines of the
+// program, each of which ends in an error: it tells what hangs from what waits.
+const patience = 2 * time.Minute
+
+// TestStorm is all of it at once: bad weather on the way to both hosts, crashes
+// and restarts of the program, and a cache disk that fills up.
+func TestStorm(t *testing.T) {
+	for _, user := range []bool{false, true} {
+		if !user && os.Geteuid() != 0 {
+			continue
+		}
+		t.Run(map[bool]string{false: "root", true: "user"}[user], func(t *testing.T) {
+			t.Parallel()
+			n := *seed
+			if n == 0 {
+				n = uint64(time.Now().UnixNano()) % 1e6
+			}
+			t.Logf("to replay: go test ./fs/mounted/storm -run %s -for %v -seed %d", t.Name(), *length, n)
+			s := brew(t, n, user)
+			s.rage()
+			s.calm()
+		})
+	}
+}
+
+// A storm is one account, its mount, and what is known of both.
+type storm struct {
+	*testing.T
+	seed    uint64
+	account *mounted.Account
+	mount   *mounted.Mount
+	end     chan struct{} // closed when the storm is over
+
+	mu    sync.Mutex // guards what follows
+	files []file
+	saves []saved
+	count map[string]int // what the programs did, and how it went
+}
+
+func brew(t *testing.T, seed uint64, user bool) *storm {
+	a := mounted.Serve(t, sim.Options{Past: 120, Speed: 40, Limits: sim.Limits{Create: -1, Other: -1}})
+	s := &storm{T: t, seed: seed, account: a, end: make(chan struct{}), count: map[string]int{}}
+	s.mount = a.Mount(mounted.Options{User: user, Flags: []string{"--poll=1s", "--wait=20s", "--memory=32MiB", "--cache-size=64MiB", "--max-runs-per-minute=6000"}})
+	dice := s.dice(0)
+	for range 6 {
+		s.add(dice)
+	}
+	return s
+}
+
+// dice are those of one of the programs. What it does is drawn by itself
+// alone, and so is the same for the same seed, whatever the others do.
+func (s *storm) dice(who uint64) *rand.Rand { return rand.New(rand.NewPCG(s.seed, who)) }
+
+// rage lets everything happen, until the time is over.
+func (s *storm) rage() {
+	var all sync.WaitGroup
+	var last uint64
+	start := func(name string, step func(dice *rand.Rand) string) {
+		last++
+		dice := s.dice(last)
+		all.Go(func() {
+			for !s.over() && !s.Failed() {
+				s.tally(name + ": " + step(dice))
+			}
+		})
+	}
+	for range 3 {
+		start("read", s.read)
+	}
+	for range 2 {
+		start("save", s.save)
+	}
+	start("walk", s.walk)
+	start("look", s.look)
+	start("news", s.news)
+	start("api", func(dice *rand.Rand) string { return s.weather(dice, apiFaults) })
+	start("delivery", func(dice *rand.Rand) string { return s.weather(dice, deliveryFaults) })
+	start("crash", s.crash)
+	time.AfterFunc(*length, func() { close(s.end) })
+	all.Wait()
+	s.Logf("%v", s.count)
+	for _, must := range []string{"read: ok", "save: ok", "walk: ok", "look: ok"} {
+		if s.count[must] == 0 {
+			s.Errorf("%q never happened", must)
+		}
+	}
+}
+
+func (s *storm) over() bool {
+	select {
+	case <-s.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// rest waits, or until the storm is over.
+func (s *storm) rest(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.end:
+	}
+}
+
+func (s *storm) tally(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count[what]++
+}
+
+// hangs ends a storm in which something takes too long, with what the program
+// says about itself.
+func (s *storm) hangs(what string) {
+	s.mount.Signal(syscall.SIGQUIT)
+	s.Errorf("%s takes longer than %v; seed %d", what, patience, s.seed)
+}
+
+// crash has the program killed, or told to end, and started again. In between is
+// the time for runs and long reads to come to their end.
+func (s *storm) crash(dice *rand.Rand) string {
+	s.rest(time.Duration(2000+dice.IntN(6000)) * time.Millisecond)
+	if s.over() {
+		return "over"
+	}
+	s.sound()
+	how := "killed"
+	if dice.IntN(3) == 0 {
+		how = s.stop()
+	} else {
+		s.mount.Kill()
+	}
+	if err := s.mount.Start(); err != nil {
+		s.Errorf("the program does not start again: %v; seed %d", err, s.seed)
+		return how + " for good"
+	}
+	return how
+}
+
+// stop interrupts the program while it is in use, as Ctrl-C does. It then waits
+// for those who use it, but does not when it is interrupted again.
+func (s *storm) stop() string {
+	s.mount.Signal(os.Interrupt)
+	select {
+	case <-s.mount.Done():
+		return "stopped"
+	case <-time.After(3 * time.Second):
+	}
+	s.mount.Signal(os.Interrupt)
+	select {
+	case <-s.mount.Done():
+	case <-time.After(patience):
+		s.hangs("the program, after two interrupts,")
+		s.mount.Kill()
+	}
+	return "stopped at once"
+}
+
+// sound checks that the program lives, and has had no reason to complain.
+func (s *storm) sound() {
+	select {
+	case <-s.mount.Done():
+		s.Errorf("the program ended by itself; seed %d\n%s", s.seed, s.mount.Log())
+	default:
+	}
+	for _, bad := range []string{"DATA RACE", "panic"} {
+		if log := s.mount.Log(); strings.Contains(log, bad) {
+			s.Errorf("%s in the program; seed %d\n%s", bad, s.seed, log)
+		}
+	}
+}
