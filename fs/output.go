@@ -106,14 +106,18 @@ func (s *source) Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadClo
 		return body, err
 	}
 	url, again := s.fs.renew(ctx, s.id, s.name, s.url)
-	if again != nil {
+	if errors.Is(again, cache.ErrGone) {
 		return nil, fmt.Errorf("%w: %w", again, err)
+	}
+	if again != nil { // without what err is: nobody knows yet whether it is gone
+		return nil, fmt.Errorf("%w: %v", again, err)
 	}
 	return s.fs.content.Range(ctx, url, want, off, n)
 }
 
 // renew asks the API, once, for the URL of an output that the delivery host
-// no longer has: it may have moved. If it has not, it is gone for good.
+// does not give: it may have moved, or be gone for good. If it is neither, the
+// delivery host is mistaken, and may be right again later.
 func (f *FS) renew(ctx context.Context, id, name, old string) (string, error) {
 	shelf := f.shelf(id)
 	p, err := shelf.ask(ctx, id)
@@ -129,7 +133,19 @@ func (f *FS) renew(ctx context.Context, id, name, old string) (string, error) {
 			return it.text, nil
 		}
 	}
-	return "", cache.ErrGone
+	if f.expired(p) {
+		return "", cache.ErrGone
+	}
+	return "", &finalError{errors.New("the output host does not give it, although Replicate lists it")}
+}
+
+// expired tells whether the files of a prediction may be deleted by now.
+func (f *FS) expired(p *api.Prediction) bool {
+	made := p.Created
+	if p.Completed.After(made) {
+		made = p.Completed
+	}
+	return p.DataRemoved || p.Source != "web" && f.now().Sub(made) >= retention
 }
 
 // siblings is how many outputs of one prediction learn their sizes together:
