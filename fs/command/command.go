@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	iofs "io/fs"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -56,7 +55,11 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	err := app.RunContext(ctx, args)
 	var daemon ended // has spoken for itself
-	if err != nil && !errors.As(err, &daemon) {
+	switch {
+	case err == nil || errors.As(err, &daemon):
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(errOut, "replicatefs: interrupted")
+	default:
 		fmt.Fprintf(errOut, "replicatefs: %v\n", err)
 	}
 	return status(err)
@@ -65,7 +68,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 // commands are all there are. Those that take flags also read them from a file.
 func commands() []*cli.Command {
 	all := []*cli.Command{
-		demoCommand(), mountCommand(), unmountCommand(), simCommand(), lsCommand(), catCommand(),
+		demoCommand(), mountCommand(), unmountCommand(), simCommand(), loginCommand(), logoutCommand(), lsCommand(), catCommand(),
 	}
 	var complete func([]*cli.Command)
 	complete = func(some []*cli.Command) {
@@ -119,14 +122,3 @@ func arguments(c *cli.Context, least, most int, want string) ([]string, error) {
 	}
 	return args, nil
 }
-
-// errToken is a missing or refused token.
-var errToken = errors.New("no usable token")
-
-// tokenError says what is wrong with the token and where to get one.
-func tokenError(why string) error {
-	return fmt.Errorf("%w: %s\nGet one at https://replicate.com/account/api-tokens and pass it as REPLICATE_API_TOKEN or with --token-file FILE", errToken, why)
-}
-
-// refused tells whether the API did not take the token.
-func refused(err error) bool { return errors.Is(err, iofs.ErrPermission) }

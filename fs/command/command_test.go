@@ -64,6 +64,7 @@ func TestUsage(t *testing.T) {
 		{"mount --uid nobody-at-all dir", exitUsage, "no such user"},
 		{"mount --log-level loud dir", exitUsage, "debug, info, warn or error"},
 		{"mount dir", exitToken, "REPLICATE_API_TOKEN is not set"},
+		{"logout now", exitUsage, "flags only"},
 		{"mount --token-file /nonexistent dir", exitToken, "/nonexistent"},
 		{"cat", exitUsage, "at least one path"},
 		{"sim extra", exitUsage, "flags only"},
@@ -80,7 +81,6 @@ func TestLook(t *testing.T) {
 	s := account(t, sim.Options{})
 	id := s.Add(sim.Prediction{Model: "meta/meta-llama-3-8b-instruct", Status: "succeeded", Source: "web", Output: []string{"Once", " upon"}})
 	for _, test := range []struct{ args, out string }{
-		{"ls", "README.md\naccount.json\nby-date\nby-status\nmodels\npredictions\n"},
 		{"ls /predictions/", id + "\n"},
 		{"cat predictions/" + id + "/output.txt", "Once upon"},
 		{"cat models/meta/meta-llama-3-8b-instruct/latest/status /predictions/" + id + "/status", "succeeded\nsucceeded\n"},
@@ -89,6 +89,9 @@ func TestLook(t *testing.T) {
 		if status != 0 || out != test.out {
 			t.Errorf("replicatefs %s: status %d, %q (%s), want %q", test.args, status, out, said, test.out)
 		}
+	}
+	if _, out, _ := run(t, "ls"); !strings.HasPrefix(out, "README.md\naccount.json\nby-date\n") {
+		t.Errorf("ls says %q", out)
 	}
 	if _, out, _ := run(t, "ls", "-l", "models/meta/meta-llama-3-8b-instruct"); !strings.Contains(out, "latest -> ../../../predictions/"+id) {
 		t.Errorf("ls -l says %q", out)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ func env(name string) []string {
 func connectionFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "base-url", Usage: "root of the API, with /v1", Value: "https://api.replicate.com/v1", EnvVars: []string{"REPLICATE_BASE_URL"}},
-		&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the API token; without it REPLICATE_API_TOKEN", EnvVars: env("token-file")},
+		&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the API token; without it REPLICATE_API_TOKEN, or what login has stored", EnvVars: env("token-file")},
 	}
 }
 
@@ -180,27 +179,4 @@ func size(c *cli.Context, name string) (int64, error) {
 		return 0, wrong(c, name, "want a size such as 64MiB")
 	}
 	return int64(n), nil
-}
-
-// token returns where the token comes from: it is read again when refused, so
-// that a file can be renewed under a mount.
-func tokenFrom(c *cli.Context) (func() (api.Token, error), error) {
-	if file := c.String("token-file"); file != "" {
-		file, err := filepath.Abs(file)
-		if err != nil {
-			return nil, err
-		}
-		return func() (api.Token, error) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				return "", tokenError(err.Error())
-			}
-			return api.Token(strings.TrimSpace(string(b))), nil
-		}, nil
-	}
-	token := api.Token(strings.TrimSpace(os.Getenv("REPLICATE_API_TOKEN")))
-	if token == "" {
-		return nil, tokenError("REPLICATE_API_TOKEN is not set")
-	}
-	return func() (api.Token, error) { return token, nil }, nil
 }

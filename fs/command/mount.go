@@ -21,7 +21,7 @@ func mountCommand() *cli.Command {
 		Name:      "mount",
 		Usage:     "mount a Replicate account until interrupted",
 		ArgsUsage: "DIR",
-		Description: "The token is that of REPLICATE_API_TOKEN, or in the file of --token-file.\n\n" +
+		Description: "The token is that of REPLICATE_API_TOKEN, in the file of --token-file, or stored by login.\n\n" +
 			"   REPLICATE_API_TOKEN=r8_... replicatefs mount ~/replicate",
 		Flags: flags(connectionFlags(), localFlags(), mountFlags()),
 		Action: func(c *cli.Context) error {

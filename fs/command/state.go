@@ -143,14 +143,18 @@ func place(base, username string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plain := func(r rune) rune {
+	sum := sha256.Sum256([]byte(base + "\x00" + username))
+	return plain(u.Hostname()) + "-" + plain(username) + "-" + hex.EncodeToString(sum[:4]), nil
+}
+
+// plain is a word as every file system takes it.
+func plain(word string) string {
+	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
 			return r
 		}
 		return '_'
-	}
-	sum := sha256.Sum256([]byte(base + "\x00" + username))
-	return strings.Map(plain, u.Hostname()) + "-" + strings.Map(plain, username) + "-" + hex.EncodeToString(sum[:4]), nil
+	}, word)
 }
 
 // holdMemory has the garbage collector keep the program near what its chunks

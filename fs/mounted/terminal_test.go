@@ -1,0 +1,56 @@
+package mounted_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"replicatefs/api/sim"
+	"replicatefs/fs/mounted"
+)
+
+// A token that is typed is not shown, and Ctrl-C at the prompt leaves a
+// terminal that shows what is typed.
+func TestLoginPrompt(t *testing.T) {
+	t.Parallel()
+	mounted.Need(t, "apt install bsdutils", "script")
+	m := place(t, serve(t), mounted.Options{})
+	typed := func(keys string) (screen string) {
+		login := program(t, m, "login")
+		line := "trap : INT; env -u REPLICATE_API_TOKEN " + strings.Join(login.Args, " ") + "; echo status $?; stty -a | grep -o '.echo '"
+		terminal := m.Command("script", "-qec", line, "/dev/null")
+		terminal.Env = login.Env
+		in, err := terminal.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := terminal.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := terminal.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var all bytes.Buffer
+		for b := make([]byte, 1); !strings.Contains(all.String(), "/v1: "); {
+			if _, err := out.Read(b); err != nil {
+				t.Fatalf("%v: %s", err, all.String())
+			}
+			all.Write(b)
+		}
+		io.WriteString(in, keys)
+		if _, err := io.Copy(&all, out); err != nil && !os.IsTimeout(err) {
+			t.Log(err)
+		}
+		terminal.Wait()
+		return all.String()
+	}
+	if screen := typed(sim.DemoToken + "\r"); !strings.Contains(screen, "Logged in as") || !strings.Contains(screen, "status 0") || strings.Contains(screen, sim.DemoToken) {
+		t.Errorf("the screen shows %q", screen)
+	}
+	if screen := typed("r8_abc\x03"); strings.Contains(screen, "Logged in as") || !strings.Contains(screen, "status 1") || strings.Contains(screen, "-echo") {
+		t.Errorf("after Ctrl-C the screen shows %q", screen)
+	}
+}
