@@ -3,15 +3,23 @@ package storm
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"replicatefs/fs/mounted"
 )
 
 // calm checks what must hold after a storm.
 func (s *storm) calm() {
-	for _, f := range s.files {
-		s.stays(f)
+	s.Helper()
+	var all sync.WaitGroup
+	for _, files := range [2][]file{s.files[:len(s.files)/2], s.files[len(s.files)/2:]} {
+		all.Go(func() {
+			for _, f := range files {
+				s.stays(f)
+			}
+		})
 	}
+	all.Wait()
 	s.paid()
 	s.settles()
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"replicatefs/api/sim"
-	"replicatefs/fs/mounted"
 )
 
 // A file is an output whose bytes are known.
@@ -260,14 +259,14 @@ func compareMapped(f *os.File, want []byte, dice *rand.Rand) (err error) {
 
 // stays reads a file until it can be read, which it must after the storm.
 func (s *storm) stays(f file) {
-	s.Helper()
-	var said string
-	var err error
-	mounted.Until(s.T, f.path+" can be read", func() bool {
-		said, err = s.child("read", "through", s.mount.Path(f.path), f.truth, "1")
-		return said == "ok" || err != nil
-	})
-	if err != nil {
-		s.Errorf("%s after the storm: %v; seed %d", f.path, err, s.seed)
+	for end := time.Now().Add(patience); ; {
+		said, err := s.child("read", "through", s.mount.Path(f.path), f.truth, "1")
+		switch {
+		case said == "ok":
+			return
+		case err != nil || time.Now().After(end):
+			s.Errorf("%s after the storm: %s, %v; seed %d", f.path, said, err, s.seed)
+			return
+		}
 	}
 }
