@@ -25,14 +25,16 @@ type Progress struct {
 // cannot be had does not keep the others away; the error is of the first such.
 // Progress may be nil; it is called from the calling goroutine.
 func (f *FS) Fetch(ctx context.Context, path string, progress func(Progress)) error {
-	return f.bring(ctx, path, progress, func(r *cache.Reader, done func(int64)) error { return r.Fill(ctx, done) })
+	return f.bring(ctx, path, progress, func(_ *output, r *cache.Reader, done func(int64)) error { return r.Fill(ctx, done) })
 }
 
 // Keep is Fetch for good: what it brings here outlives Replicate's copy, and no
 // limit of the cache evicts it. cache.ErrFull says that there is no room for
 // more.
 func (f *FS) Keep(ctx context.Context, path string, progress func(Progress)) error {
-	return f.bring(ctx, path, progress, func(r *cache.Reader, done func(int64)) error { return r.Keep(ctx, done) })
+	return f.bring(ctx, path, progress, func(o *output, r *cache.Reader, done func(int64)) error {
+		return errors.Join(f.setForgotten(ctx, o, false), r.Keep(ctx, done))
+	})
 }
 
 // Forget gives up what is held here of the files that a path of the mount
@@ -48,7 +50,8 @@ func (f *FS) Forget(ctx context.Context, path string) error {
 			return err
 		}
 		if fact, ok := facts[o.name]; ok {
-			if err := f.cache.Forget(key(o.id, o.name, fact)); err != nil {
+			err := f.setForgotten(ctx, o, true)
+			if err = errors.Join(err, f.cache.Forget(key(o.id, o.name, fact))); err != nil {
 				return fmt.Errorf("forget %s: %w", o.path(), err)
 			}
 		}
@@ -58,7 +61,7 @@ func (f *FS) Forget(ctx context.Context, path string) error {
 }
 
 // bring has some files brought here, one after the other.
-func (f *FS) bring(ctx context.Context, path string, progress func(Progress), some func(r *cache.Reader, done func(int64)) error) error {
+func (f *FS) bring(ctx context.Context, path string, progress func(Progress), some func(o *output, r *cache.Reader, done func(int64)) error) error {
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -107,14 +110,14 @@ func (f *FS) bring(ctx context.Context, path string, progress func(Progress), so
 }
 
 // bring has one file brought here, and tells its size.
-func (o *output) bring(ctx context.Context, some func(r *cache.Reader, done func(int64)) error, done func(int64)) (int64, error) {
+func (o *output) bring(ctx context.Context, some func(o *output, r *cache.Reader, done func(int64)) error, done func(int64)) (int64, error) {
 	h, err := o.Open(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer h.Close()
 	r := h.(*reading).Reader
-	return r.Size(), some(r, done)
+	return r.Size(), some(o, r, done)
 }
 
 // path is where an output is in the mount.

@@ -21,7 +21,7 @@ func TestFetch(t *testing.T) {
 		w.Start()
 		latest := painter + "/latest"
 		var last Progress
-		for _, path := range []string{latest + "/output-0.webp", latest, "by-status/succeeded", painter, "/"} {
+		for _, path := range []string{latest + "/output-0.webp", latest, "by-status/succeeded", painter + "/predictions", "/predictions/"} {
 			if err := w.Fetch(t.Context(), path, func(p Progress) { last = p }); err != nil {
 				t.Fatalf("fetch %s: %v", path, err)
 			}

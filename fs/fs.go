@@ -28,6 +28,7 @@
 //	speech.go      the text of a run under way, word by word
 //	time.go        what time everything has
 //	reach.go       output hosts that do not answer
+//	keep.go        outputs brought here for good; fetch.go those of a path
 //	stats.go       .replicatefs/stats.json
 //
 // The catalog is the account as far as it is known; everything shown comes
@@ -63,6 +64,7 @@ type Options struct {
 	MaxRuns          int           // runs under way at once, default 8
 	MaxRunsPerMinute int           // default 60
 	ReadOnly         bool          // nothing can be saved
+	Keep             Keeping       // what is kept without being asked for
 
 	Poll time.Duration    // how often to ask for news, default 15 s
 	Now  func() time.Time // default time.Now
@@ -106,6 +108,7 @@ type FS struct {
 	misses    *misses
 	reach     *reach
 	spoiled   spoiled
+	keeper    *keeper
 	folders   *lru.Cache[string, *folder]
 	layouts   sync.Map // of []item, by the text of the layout
 	times     *lru.Cache[string, moment]
@@ -144,7 +147,7 @@ func New(b Backend, o Options) (*FS, error) {
 		watch: func(tree.Change) {},
 	}
 	f.begun, f.fresh = f.now(), b.Catalog.Len() == 0
-	f.docs = newDocs(f)
+	f.docs, f.keeper = newDocs(f), newKeeper(f)
 	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
 	f.times, _ = lru.New[string, moment](remembered)
 	f.life, f.end = context.WithCancel(context.Background())
@@ -164,6 +167,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxRunsPerMinute == 0 {
 		o.MaxRunsPerMinute = 60
+	}
+	if o.Keep == "" {
+		o.Keep = KeepNone
 	}
 	if o.Poll == 0 {
 		o.Poll = 15 * time.Second
@@ -188,6 +194,9 @@ func (f *FS) Start() {
 	f.tasks.Go(f.sync)
 	f.tasks.Go(f.crawl)
 	f.tasks.Go(f.sum)
+	if f.o.Keep != KeepNone {
+		f.tasks.Go(f.keeper.run)
+	}
 }
 
 // Close ends everything under way here and waits for it. Runs go on at

@@ -73,6 +73,7 @@ func (f *FS) store(ctx context.Context, recs ...catalog.Record) error {
 // before, and of new ones.
 func (f *FS) tell(ctx context.Context, changed []string, known func(id string) bool) {
 	f.changes.Add(uint64(len(changed)))
+	defer f.keeper.consider(changed)
 	for _, id := range changed {
 		f.folders.Remove(id)
 		if known(id) {

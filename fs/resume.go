@@ -30,7 +30,26 @@ func (f *FS) resume() {
 			r.Prediction = p.ID
 			f.note(f.life, p, true)
 			f.follow(p, func() {})
+		} else if err := f.claim(r.Prediction); err != nil {
+			f.log.Warn("a run of the last mount cannot be looked for yet", "prediction", r.Prediction, "err", err)
+			continue
 		}
 		f.forget(f.life, r.ID)
 	}
+}
+
+// claim takes a prediction for ours that the last mount had created, and had
+// not written down as such when it was killed.
+func (f *FS) claim(id string) error {
+	if known, ok := f.catalog.Prediction(id); ok && known.Mine {
+		return nil
+	}
+	p, err := f.api.Prediction(f.life, id)
+	if err != nil {
+		return translate(err)
+	}
+	f.claims.take(id)
+	f.note(f.life, p, true)
+	f.follow(p, func() {})
+	return nil
 }

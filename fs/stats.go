@@ -46,6 +46,7 @@ type Stats struct {
 	Sync    SyncStats    `json:"sync"`
 	Catalog CatalogStats `json:"catalog"`
 	Runs    []string     `json:"runs"` // ids of predictions under way that are watched here
+	Keep    KeepStats    `json:"keep"`
 	Cache   cache.Stats  `json:"cache"`
 }
 
@@ -68,7 +69,7 @@ type CatalogStats struct {
 
 // Stats returns the figures of now. It asks nobody.
 func (f *FS) Stats() Stats {
-	s := Stats{PID: os.Getpid(), Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Cache: f.cache.Stats()}
+	s := Stats{PID: os.Getpid(), Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Keep: f.keeper.stats(), Cache: f.cache.Stats()}
 	s.Catalog = CatalogStats{Predictions: f.catalog.Len(), Statuses: map[string]int{}, Newest: told(f.catalog.Newest()), Bytes: f.known.Load()}
 	for _, g := range f.catalog.Statuses() {
 		s.Catalog.Statuses[g.Name] = g.Count

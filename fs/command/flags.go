@@ -50,6 +50,7 @@ func localFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "output-host", Usage: "one more `HOST[:PORT]` that outputs may come from", EnvVars: env("output-host")},
 		&cli.StringFlag{Name: "cache-dir", Usage: "`DIR` for everything local; without it the catalog is in ~/.local/share/replicatefs and chunks in ~/.cache/replicatefs", EnvVars: env("cache-dir")},
 		&cli.StringFlag{Name: "cache-size", Usage: "`SIZE` of the chunks on disk at most", Value: "10GiB", EnvVars: env("cache-size")},
+		&cli.StringFlag{Name: "keep-size", Usage: "`SIZE` of the outputs that are kept at most; at the limit, keeping stops", Value: "50GiB", EnvVars: env("keep-size")},
 		&cli.StringFlag{Name: "memory", Usage: "`SIZE` of the chunks in memory at most", Value: "256MiB", EnvVars: env("memory")},
 	}, logFlags()...)
 }
@@ -62,6 +63,8 @@ func mountFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "cancel-after", Usage: "let Replicate end a run so long after its start", EnvVars: env("cancel-after")},
 		&cli.IntFlag{Name: "max-runs", Usage: "runs under way at a time at most", Value: 8, EnvVars: env("max-runs")},
 		&cli.IntFlag{Name: "max-runs-per-minute", Usage: "runs started in a minute at most", Value: 60, EnvVars: env("max-runs-per-minute")},
+		&cli.StringFlag{Name: "keep", Usage: "outputs to keep for good, before Replicate deletes them: mine (of runs saved here), all or none", Value: string(fs.KeepMine), EnvVars: env("keep")},
+		&cli.StringFlag{Name: "keep-rate", Usage: "`SIZE` of what is fetched in a second to be kept, at most; no limit without it", EnvVars: env("keep-rate")},
 		&cli.BoolFlag{Name: "read-only", Usage: "run nothing", EnvVars: env("read-only")},
 		&cli.DurationFlag{Name: "poll", Usage: "how often to ask for predictions made elsewhere", Value: 15 * time.Second, EnvVars: env("poll")},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users of this machine read the mount", EnvVars: env("allow-other")},
@@ -88,6 +91,18 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	kept, err := size(c, "keep-size")
+	if err != nil {
+		return cfg, err
+	}
+	rate, err := keepRate(c)
+	if err != nil {
+		return cfg, err
+	}
+	keep, err := keeping(c)
+	if err != nil {
+		return cfg, err
+	}
 	if cfg.dirs, err = dirsFrom(c.String("cache-dir")); err != nil {
 		return cfg, err
 	}
@@ -105,15 +120,32 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	cfg.log, cfg.journal = log, journal
 	cfg.api = api.Options{BaseURL: c.String("base-url"), UserAgent: agent(), Log: log}
 	cfg.content = api.ContentOptions{Hosts: c.StringSlice("output-host"), UserAgent: agent(), Log: log}
-	cfg.cache = cache.Options{Memory: memory, Disk: disk, Log: log}
+	cfg.cache = cache.Options{Memory: memory, Disk: disk, Kept: kept, KeptRate: rate, Log: log}
 	cfg.tree = fs.Options{
 		Wait: c.Duration("wait"), PreferWait: c.Duration("prefer-wait"), CancelAfter: c.Duration("cancel-after"),
-		MaxRuns: c.Int("max-runs"), MaxRunsPerMinute: c.Int("max-runs-per-minute"), ReadOnly: c.Bool("read-only"),
+		MaxRuns: c.Int("max-runs"), MaxRunsPerMinute: c.Int("max-runs-per-minute"), ReadOnly: c.Bool("read-only"), Keep: keep,
 		Poll: c.Duration("poll"), Log: log, Config: told, LogTail: journal.tail,
 	}
 	cfg.mount.AllowOther, cfg.mount.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
 	cfg.mount.Debug, cfg.mount.Log = c.Bool("debug-fuse"), log
 	return cfg, nil
+}
+
+// keeping reads what is to be kept; commands without the flag keep nothing.
+func keeping(c *cli.Context) (fs.Keeping, error) {
+	switch k := fs.Keeping(c.String("keep")); k {
+	case fs.KeepMine, fs.KeepAll, fs.KeepNone, "":
+		return k, nil
+	}
+	return "", wrong(c, "keep", "want mine, all or none")
+}
+
+// keepRate reads --keep-rate, in bytes per second; 0: no limit.
+func keepRate(c *cli.Context) (int64, error) {
+	if s := c.String("keep-rate"); s == "" || s == "0" {
+		return 0, nil
+	}
+	return size(c, "keep-rate")
 }
 
 // within refuses times that mean nothing, rather than at the first run.
