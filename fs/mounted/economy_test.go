@@ -87,7 +87,7 @@ func TestEconomy(t *testing.T) {
 func TestEconomyOfRun(t *testing.T) {
 	t.Parallel()
 	a := serve(t)
-	m := a.Mount(mounted.Options{Flags: quiet})
+	m := a.Mount(mounted.Options{Flags: append([]string{"--keep=none"}, quiet...)})
 	settle(t, m, 0)
 	a.ResetRequests()
 	sh(t, m, `echo "a lion" | tee "$M/`+painter+`/prompt.txt" > /dev/null`)
