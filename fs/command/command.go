@@ -25,6 +25,9 @@ const (
 
 // Run does what args say and returns the exit status. It ends when ctx does.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	if byMount(args) {
+		return runMount(ctx, args, in, out, errOut)
+	}
 	app := &cli.App{
 		Name:           "replicatefs",
 		Usage:          "a Replicate account as a folder",
@@ -68,7 +71,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 // commands are all there are. Those that take flags also read them from a file.
 func commands() []*cli.Command {
 	all := []*cli.Command{
-		demoCommand(), mountCommand(), unmountCommand(), simCommand(), loginCommand(), logoutCommand(), lsCommand(), catCommand(),
+		demoCommand(), mountCommand(), unmountCommand(), simCommand(), loginCommand(), logoutCommand(), lsCommand(), catCommand(), systemdCommand(),
 	}
 	var complete func([]*cli.Command)
 	complete = func(some []*cli.Command) {

@@ -126,6 +126,7 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 		MaxRuns: c.Int("max-runs"), MaxRunsPerMinute: c.Int("max-runs-per-minute"), ReadOnly: c.Bool("read-only"), Keep: keep,
 		Poll: c.Duration("poll"), Log: log, Config: told, LogTail: journal.tail,
 	}
+	cfg.mount.FsName = c.String("source")
 	cfg.mount.AllowOther, cfg.mount.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
 	cfg.mount.Debug, cfg.mount.Log = c.Bool("debug-fuse"), log
 	return cfg, nil

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
 
 	"replicatefs/fs/fuse"
@@ -23,7 +24,7 @@ func mountCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: "The token is that of REPLICATE_API_TOKEN, in the file of --token-file, or stored by login.\n\n" +
 			"   REPLICATE_API_TOKEN=r8_... replicatefs mount ~/replicate",
-		Flags: flags(connectionFlags(), localFlags(), mountFlags()),
+		Flags: flags(connectionFlags(), localFlags(), mountFlags(), []cli.Flag{sourceFlag()}),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1, "one folder")
 			if err != nil {
@@ -74,7 +75,12 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 		return err
 	}
 	defer s.close(cfg.log)
-	cfg.mount.FsName = "replicate-" + s.account.Username
+	if err := checkSource(cfg.mount.FsName, s.account.Username); err != nil {
+		return err
+	}
+	if cfg.mount.FsName == "" {
+		cfg.mount.FsName = "replicate-" + s.account.Username
+	}
 	cfg.mount.Statfs = s.tree.Statfs
 	// A log line to a closed terminal must not end a mount that is in use.
 	signal.Ignore(syscall.SIGPIPE)
@@ -92,7 +98,10 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 		cfg.log.Info("mounted", "dir", dir, "account", s.account.Username, "version", version())
 		defer cfg.log.Info("unmounted", "dir", dir)
 	}
-	if cfg.untilEnd(ctx, server) {
+	tellSystemd(cfg.log, systemd.SdNotifyReady)
+	gone := cfg.untilEnd(ctx, server)
+	tellSystemd(cfg.log, systemd.SdNotifyStopping)
+	if gone {
 		return nil
 	}
 	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
