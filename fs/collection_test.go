@@ -46,6 +46,7 @@ func TestCollections(t *testing.T) {
 		if n := w.sim.Count("GET", "/v1/collections/*"); n != 1 {
 			t.Errorf("a collection cost %d requests, want 1", n)
 		}
+		synctest.Wait()
 		w.sim.ResetRequests()
 		for _, name := range []string{"nothing", ".git", "HEAD", "desktop.ini", "text-to-image/.hidden", "text-to-image/README.md", "text-to-image/acme--nothing"} {
 			if _, err := w.at("collections/" + name); err == nil {
