@@ -19,6 +19,7 @@
 //	output.go      files on the delivery host: size once, bytes through the cache
 //	view.go        by-date/, by-status/: folders of links
 //	collection.go  collections/, and search.go search/: links to models
+//	upload.go      files/, with parcel.go for what is on its way there
 //	model.go       models/, with docs.go for what the API says of them
 //	version.go     models/<owner>/<name>/versions/; deployment.go deployments/
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
@@ -41,6 +42,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -82,6 +84,7 @@ type Backend struct {
 	Cache   *cache.Cache
 	Catalog *catalog.Catalog
 	Account *api.Account
+	Dir     string // for files of this account that are not for the cache; made when needed
 }
 
 // FS is a mounted account.
@@ -103,6 +106,7 @@ type FS struct {
 	docs      *docs
 	trainings *trainings
 	rosters   *rosters
+	uploads   *uploads
 	guard     *guard
 	claims    *claims
 	misses    *misses
@@ -158,6 +162,7 @@ func New(b Backend, o Options) (*FS, error) {
 	f.since, f.renamed = written, changed.Truncate(time.Second)
 	f.progress = f.newProgress()
 	f.trainings, f.rosters = newTrainings(f), newRosters(f)
+	f.uploads = newUploads(f, filepath.Join(b.Dir, "files"))
 	return f, nil
 }
 
@@ -215,6 +220,7 @@ func (f *FS) Root() tree.Dir {
 		{Name: "by-status", Node: f.byStatus()},
 		{Name: "collections", Node: f.collections()},
 		{Name: "deployments", Node: f.deployments()},
+		{Name: "files", Node: f.uploads},
 		{Name: "models", Node: f.models()},
 		{Name: "predictions", Node: f.predictions()},
 		{Name: "search", Node: f.search()},

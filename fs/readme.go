@@ -13,6 +13,8 @@ deployments/        what you deployed, to be run like a model
 collections/        models that Replicate's people put together, as links
 search/<query>/     models that are found by it: ls "search/upscale a photo".
                     Nothing is listed in search/ itself
+files/              files for models to read, for a day: cp uploads one, rm deletes
+                    it, error.txt says why one was refused
 trainings/<id>/     trainings, laid out as predictions; their weights are an output
 account.json        whose account this is
 

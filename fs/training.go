@@ -113,7 +113,7 @@ func (t *trainings) dir() tree.Dir {
 // moment for it, and sees what is known if it does not come.
 func (t *trainings) news(ctx context.Context) {
 	t.mu.Lock()
-	due := t.last.IsZero() || t.fs.now().Sub(t.last) >= t.fs.o.Poll
+	due := t.fs.away() == nil && (t.last.IsZero() || t.fs.now().Sub(t.last) >= t.fs.o.Poll)
 	t.mu.Unlock()
 	if !due {
 		return

@@ -70,7 +70,7 @@ func mountWorld(t testing.TB, s *sim.Sim, dir string, o Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := New(Backend{client, content, chunks, known, account}, o)
+	f, err := New(Backend{client, content, chunks, known, account, dir}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
 	s.after(chunks.Close)
-	s.tree, err = fs.New(fs.Backend{API: client, Content: content, Cache: chunks, Catalog: known, Account: s.account}, cfg.tree)
+	s.tree, err = fs.New(fs.Backend{API: client, Content: content, Cache: chunks, Catalog: known, Account: s.account, Dir: filepath.Join(cfg.dirs.data, name)}, cfg.tree)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,10 @@ func TestEconomyOfPlaces(t *testing.T) {
 		{"stat of a search", `stat "$M/search/flux" "$M/search/no such thing"`, cost{}},
 		{"a search", `ls -l "$M/search/flux"; ls -lL "$M/search/flux"`, cost{api: 1}},
 		{"the search again", `ls "$M/search/flux"; ls "$M/search"`, cost{}},
-		{"names that nobody has", `for d in trainings collections collections/official search search/flux; do
+		{"ls of files", `ls -l "$M/files"`, cost{api: 1}},
+		{"cp into it", `echo x > x.txt; cp x.txt "$M/files/"`, cost{api: 1}},
+		{"what is there then", `ls -l "$M/files"; cat "$M/files/x.txt"; test ! -e "$M/files/y.txt"`, cost{}},
+		{"names that nobody has", `for d in trainings files collections collections/official search search/flux; do
 			for n in .git .Trash-1000 .hidden .directory .DS_Store autorun.inf desktop.ini Thumbs.db HEAD index.html package.json; do
 				test ! -e "$M/$d/$n"; done; done; test ! -e "$M/collections/nothing"; test -z "$(ls "$M"/search/*.png 2>/dev/null)"`, cost{}},
 		{"an example", `ls "$M/` + painter + `/example"; cat "$M/` + painter + `/example/prompt.txt" "$M/` + painter + `/example/logs.txt"`, cost{}},
@@ -82,6 +85,59 @@ func TestTrainingUnderWay(t *testing.T) {
 		}
 		if got := fails(t, m, `echo x | tee "$M/`+dir+`/status"`); !strings.Contains(got, "Permission denied") && !strings.Contains(got, "Read-only") {
 			t.Errorf("writing to its status: %s", got)
+		}
+	})
+}
+
+// Files are uploaded by whatever copies them, deleted by rm, and read back
+// here; what is not complete is never uploaded.
+func TestFiles(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		mounted.Need(t, "apt install rsync", "rsync")
+		a := serve(t)
+		m := a.Mount(o)
+		uploads := func() int { return a.Count("POST", "/v1/files") }
+		sh(t, m, `head -c 3000000 /dev/urandom > photo.jpg; cp photo.jpg "$M/files/"; cmp photo.jpg "$M/files/photo.jpg"; stat -c '%n %s' "$M/files/photo.jpg"`)
+		if got := sh(t, m, `stat -c '%s %A' "$M/files/photo.jpg"; ls "$M/files"`); got != "3000000 -rw-r--r--\nphoto.jpg\n" {
+			t.Errorf("what was copied in is %q", got)
+		}
+		sh(t, m, `cat photo.jpg > "$M/files/b.jpg"; rsync -a --inplace photo.jpg "$M/files/c.jpg"; rsync -a photo.jpg "$M/files/d.jpg"; cp -p photo.jpg "$M/files/e.jpg"; mv photo.jpg "$M/files/f.jpg"; install -m 600 "$M/files/f.jpg" "$M/files/g.jpg"`)
+		if got := sh(t, m, `cd "$M/files"; ls; for f in *; do cmp photo.jpg $f; done`); got != "b.jpg\nc.jpg\nd.jpg\ne.jpg\nf.jpg\ng.jpg\nphoto.jpg\n" {
+			t.Errorf("after seven ways to copy there is %q", got)
+		}
+		if n := uploads(); n != 7 {
+			t.Errorf("%d uploads, want 7\n%s", n, requests(a, sim.API))
+		}
+		sh(t, m, `cd "$M/files"; rm b.jpg c.jpg d.jpg e.jpg f.jpg g.jpg; echo one > x.txt; echo two > x.txt; echo three >> x.txt`)
+		if got := sh(t, m, `cd "$M/files"; ls; cat x.txt`); got != "photo.jpg\nx.txt\ntwo\nthree\n" {
+			t.Errorf("after writing over: %q", got)
+		}
+		before := uploads()
+		// A program that is killed, one that asks for too much, one that only touches.
+		for _, signal := range []string{"KILL", "TERM"} {
+			sh(t, m, `rm -f p; mkfifo p; exec 4<>p; dd if=p of="$M/files/killed.bin" bs=4096 2>/dev/null & head -c 400000 /dev/zero >&4
+				until test "$(stat -c %s "$M/files/killed.bin" 2>/dev/null || echo 0)" -gt 300000; do :; done
+				kill -`+signal+` $!; wait || true`)
+		}
+		if said := fails(t, m, `truncate -s 101M big.bin; cp --sparse=never big.bin "$M/files/"`); !strings.Contains(said, "File too large") {
+			t.Errorf("101 MB: %s", said)
+		}
+		sh(t, m, `touch "$M/files/touched"; : > "$M/files/empty"; cp /dev/null "$M/files/null"`)
+		if n := uploads() - before; n != 0 {
+			t.Errorf("%d uploads of what was not complete\n%s", n, requests(a, sim.API))
+		}
+		if got := sh(t, m, `cat "$M/files/error.txt"; ls "$M/files"`); !strings.Contains(got, "big.bin was not uploaded") || has(got, "big.bin") || has(got, "killed.bin") {
+			t.Errorf("files/ says %q", got)
+		}
+		fails(t, m, `mkdir "$M/files/folder"`)
+		inventory := sh(t, m, `cd "$M/files"; rm -f error.txt || true; stat -c '%n %i %s %Y' *.jpg x.txt`)
+		m.Remount()
+		if got := sh(t, m, `cd "$M/files"; stat -c '%n %i %s %Y' *.jpg x.txt; cat x.txt`); got != inventory+"two\nthree\n" {
+			t.Errorf("after a remount: %q, was %q", got, inventory)
+		}
+		m.Remount("--read-only")
+		if said := fails(t, m, `cp /etc/hostname "$M/files/"`); !strings.Contains(said, "Read-only") && !strings.Contains(said, "Permission denied") {
+			t.Errorf("read-only: %s", said)
 		}
 	})
 }
