@@ -145,6 +145,7 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 	defer cancel()
 	resp, err := c.http.Do(req)
 	if err != nil {
+		c.sent.add(k.op, 0)
 		err = c.unreachable(ctx, k.op, err) // before cancel, which would be taken for the cause
 		cancel()
 		body.wait()
@@ -155,6 +156,7 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 		return used, body.reach(), err
 	}
 	defer resp.Body.Close()
+	c.sent.add(k.op, resp.StatusCode)
 	c.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("op", k.op), slog.Duration("took", time.Since(start)), slog.Int("status", resp.StatusCode))
 	return used, maybeSent, c.check(ctx, k, resp)
 }

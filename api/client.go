@@ -58,6 +58,7 @@ type Client struct {
 
 	http *http.Client // for the API: token, redirects within its host only
 	bare *http.Client // for event streams: no token, no redirects
+	sent *tally
 
 	idle func() // closes idle connections
 }
@@ -75,7 +76,7 @@ func New(o Options) (*Client, error) {
 	if !o.Token.valid() {
 		return nil, errTokenForm
 	}
-	c := &Client{
+	c := &Client{sent: new(tally),
 		base:  base,
 		auth:  &auth{source: o.TokenSource, token: o.Token, read: o.Token != ""},
 		agent: o.UserAgent,

@@ -58,6 +58,7 @@ type Content struct {
 
 	small, bulk *http.Client
 	single      sync.Map // hosts that have answered in HTTP/1
+	sent        tally
 
 	drains chan struct{} // limits how many bodies are read to their end after Close
 	closed chan struct{} // closed by Close

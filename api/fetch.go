@@ -98,11 +98,13 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 			resp.Body.Close()
 			err = errFirstByte
 		}
+		c.sent.add(a.op, 0)
 		return fail(r.broken(err))
 	}
 	if lane == c.small && resp.ProtoMajor == 1 {
 		c.single.Store(u.Host, true)
 	}
+	c.sent.add(a.op, resp.StatusCode)
 	r.resp, r.rest = resp, resp.ContentLength
 	if resp.ProtoMajor == 1 && resp.ContentLength >= 0 && resp.ContentLength <= bulkSize && untie() {
 		// Who leaves such a body costs a connection if it is cut, and few bytes if

@@ -83,9 +83,11 @@ func (c *Client) openStream(ctx context.Context, address, lastID string) (io.Rea
 	}
 	resp, err := c.bare.Do(req)
 	if err != nil {
+		c.sent.add(op, 0)
 		defer cancel(nil)
 		return nil, c.streamError(ctx, err)
 	}
+	c.sent.add(op, resp.StatusCode)
 	fail := func(err error) (io.ReadCloser, error) {
 		resp.Body.Close()
 		cancel(nil)

@@ -24,6 +24,15 @@ func (d *disk) complete(key string) bool {
 	return err == nil && st.Size() == s.size
 }
 
+// Recount takes the figures of what is on the disk anew. A cache that was just opened does not have them yet.
+func (c *Cache) Recount() error {
+	if c.disk == nil {
+		return nil
+	}
+	_, err := c.disk.walk()
+	return err
+}
+
 // Prune applies the limits now and removes what crashes left behind.
 func (c *Cache) Prune(ctx context.Context) (Report, error) {
 	if c.disk == nil {

@@ -30,6 +30,7 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 		if fl == nil {
 			fl = &flight{id: p.ID, done: make(chan struct{}), last: p}
 			close(fl.done)
+			f.tally.end(p.Status)
 			over()
 			return fl
 		}
@@ -53,6 +54,7 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 		if err == nil {
 			f.note(context.WithoutCancel(ctx), last, false)
 			fl.last = last
+			f.tally.end(last.Status)
 		}
 		fl.err = err
 		f.mu.Lock()

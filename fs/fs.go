@@ -26,6 +26,7 @@
 //	rules.go       what a model's schema says of its input; complaint.go in words
 //	sync.go        news from the API into the catalog
 //	crawl.go       the past into the catalog; intake.go what news does there
+//	path.go        runs and URLs behind a path, for commands
 //	speech.go      the text of a run under way, word by word
 //	time.go        what time everything has
 //	reach.go       output hosts that do not answer
@@ -125,8 +126,10 @@ type FS struct {
 	end      context.CancelFunc
 	tasks    sync.WaitGroup
 	progress *progress
-	fresh    bool          // nothing of the account was known when this mount began
-	synced   chan struct{} // closed when the first news is in, or could not be had
+	tally    tally
+	mount    func() MountStats // nil: nobody shows the tree
+	fresh    bool              // nothing of the account was known when this mount began
+	synced   chan struct{}     // closed when the first news is in, or could not be had
 	first    sync.Once
 
 	mu      sync.Mutex // guards what follows

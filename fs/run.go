@@ -111,6 +111,7 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) erro
 		release()
 		return f.explain(err, d.where)
 	}
+	f.tally.start()
 	f.log.Info("run started", "where", d.where, "prediction", p.ID)
 	s.accept(p.ID)
 	flight := f.follow(p, release)

@@ -3,10 +3,13 @@ package fs
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
+	"replicatefs/api"
 	"replicatefs/cache"
 	"replicatefs/fs/tree"
 )
@@ -41,13 +44,56 @@ func (f *FS) own() tree.Dir {
 
 // Stats are figures of a mount.
 type Stats struct {
-	PID     int          `json:"pid"` // of the program behind the mount
-	Mounted time.Time    `json:"mounted"`
-	Sync    SyncStats    `json:"sync"`
-	Catalog CatalogStats `json:"catalog"`
-	Runs    []string     `json:"runs"` // ids of predictions under way that are watched here
-	Keep    KeepStats    `json:"keep"`
-	Cache   cache.Stats  `json:"cache"`
+	PID      int                `json:"pid"` // of the program behind the mount
+	Account  string             `json:"account"`
+	BaseURL  string             `json:"base_url"`
+	Mounted  time.Time          `json:"mounted"`
+	Mount    *MountStats        `json:"mount,omitempty"` // nil where there is none, as for ls
+	Sync     SyncStats          `json:"sync"`
+	Catalog  CatalogStats       `json:"catalog"`
+	Runs     []string           `json:"runs"`         // ids of predictions under way that are watched here
+	Started  int64              `json:"runs_started"` // since the mount
+	Ended    map[string]int64   `json:"runs_ended"`   // of those watched, by status
+	Keep     KeepStats          `json:"keep"`
+	Cache    cache.Stats        `json:"cache"`
+	Requests []api.RequestCount `json:"requests"` // to the API and for outputs
+}
+
+// MountStats tell how the tree is shown; who mounts it says so by Describe.
+type MountStats struct {
+	Dir         string `json:"dir"`
+	Version     string `json:"version"`
+	Nodes       int    `json:"nodes"`       // known to the kernel
+	Handles     int    `json:"handles"`     // open files and folders
+	Changes     int    `json:"changes"`     // not yet told to the kernel
+	Dropped     int    `json:"dropped"`     // changes that were too many
+	Pushed      int64  `json:"pushed"`      // bytes put into the kernel's cache
+	Passthrough bool   `json:"passthrough"` // the kernel reads complete files itself
+}
+
+// Describe sets who tells how the tree is shown. Call it before Start.
+func (f *FS) Describe(mount func() MountStats) { f.mount = mount }
+
+// tally counts runs.
+type tally struct {
+	mu      sync.Mutex // guards what follows
+	started int64
+	ended   map[string]int64
+}
+
+func (t *tally) start() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.started++
+}
+
+func (t *tally) end(status string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended == nil {
+		t.ended = map[string]int64{}
+	}
+	t.ended[status]++
 }
 
 // SyncStats tell how the catalog follows the account.
@@ -69,7 +115,15 @@ type CatalogStats struct {
 
 // Stats returns the figures of now. It asks nobody.
 func (f *FS) Stats() Stats {
-	s := Stats{PID: os.Getpid(), Mounted: f.begun.UTC(), Sync: f.progress.stats(), Runs: []string{}, Keep: f.keeper.stats(), Cache: f.cache.Stats()}
+	s := Stats{
+		PID: os.Getpid(), Account: f.account.Username, BaseURL: f.api.Base(), Mounted: f.begun.UTC(),
+		Sync: f.progress.stats(), Runs: []string{}, Ended: map[string]int64{}, Keep: f.keeper.stats(), Cache: f.cache.Stats(),
+		Requests: slices.Concat(f.api.Requests(), f.content.Requests()),
+	}
+	if f.mount != nil {
+		m := f.mount()
+		s.Mount = &m
+	}
 	s.Catalog = CatalogStats{Predictions: f.catalog.Len(), Statuses: map[string]int{}, Newest: told(f.catalog.Newest()), Bytes: f.known.Load()}
 	for _, g := range f.catalog.Statuses() {
 		s.Catalog.Statuses[g.Name] = g.Count
@@ -80,6 +134,10 @@ func (f *FS) Stats() Stats {
 	}
 	f.mu.Unlock()
 	slices.Sort(s.Runs)
+	f.tally.mu.Lock()
+	defer f.tally.mu.Unlock()
+	s.Started = f.tally.started
+	maps.Copy(s.Ended, f.tally.ended)
 	return s
 }
 

@@ -72,6 +72,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func commands() []*cli.Command {
 	all := []*cli.Command{
 		demoCommand(), mountCommand(), unmountCommand(), simCommand(), loginCommand(), logoutCommand(), lsCommand(), catCommand(), systemdCommand(),
+		statusCommand(), waitCommand(), urlCommand(), fetchCommand(), cacheCommand(),
 	}
 	var complete func([]*cli.Command)
 	complete = func(some []*cli.Command) {

@@ -14,6 +14,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
 
+	"replicatefs/fs"
 	"replicatefs/fs/fuse"
 )
 
@@ -60,6 +61,17 @@ func flags(groups ...[]cli.Flag) []cli.Flag {
 	return all
 }
 
+// describe tells how a tree is shown by a server.
+func describe(server *fuse.Server) func() fs.MountStats {
+	return func() fs.MountStats {
+		s := server.Stats()
+		return fs.MountStats{
+			Dir: server.Dir(), Version: version(),
+			Nodes: s.Nodes, Handles: s.Handles, Changes: s.Changes, Dropped: s.Dropped, Pushed: s.Pushed, Passthrough: s.Passthrough,
+		}
+	}
+}
+
 // busyLimit is how long an unmount waits for programs that are in the folder.
 const busyLimit = 5 * time.Second
 
@@ -89,7 +101,17 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 		return err
 	}
 	s.tree.Watch(server.Notify)
+	s.tree.Describe(describe(server))
 	s.tree.Start()
+	reach, err := openControl(s.tree, post{
+		Dir: server.Dir(), PID: os.Getpid(), Version: version(), Since: time.Now().UTC(),
+		Account: s.account.Username, BaseURL: cfg.api.BaseURL, Store: s.store,
+	}, cfg.log)
+	if err != nil {
+		cfg.log.Warn("status, wait and other commands cannot reach this mount", "err", err)
+	} else {
+		defer reach.close()
+	}
 	ready(dir, s.account.Username)
 	if err := cfg.leave(); err != nil {
 		cfg.log.Error("the daemon could not let go of who started it", "err", err)

@@ -74,6 +74,7 @@ func home() (string, error) {
 type state struct {
 	tree    *fs.FS
 	account *api.Account
+	store   string         // the account's folder among the caches
 	closers []func() error // in the order of opening
 }
 
@@ -109,9 +110,8 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 	}
 	s.after(known.Close)
 	holdMemory(cfg.cache.Memory, known.Len())
-	cfg.cache.Dir = filepath.Join(cfg.dirs.cache, name, "chunks")
-	cfg.cache.KeptDir = filepath.Join(cfg.dirs.data, name, "kept")
-	chunks, err := cache.New(cfg.cache)
+	s.store = filepath.Join(cfg.dirs.cache, name)
+	chunks, err := cache.New(storeOptions(cfg.cache, cfg.dirs, name))
 	if err != nil {
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
@@ -122,6 +122,16 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 	}
 	s.after(func() error { s.tree.Close(); return nil })
 	return s, nil
+}
+
+// chunksIn is where the chunks of an account are in its folder.
+func chunksIn(dir string) string { return filepath.Join(dir, "chunks") }
+
+// storeOptions are those of the cache of an account.
+func storeOptions(o cache.Options, d dirs, name string) cache.Options {
+	o.Dir = chunksIn(filepath.Join(d.cache, name))
+	o.KeptDir = filepath.Join(d.data, name, "kept")
+	return o
 }
 
 func (s *state) after(f func() error) { s.closers = append(s.closers, f) }

@@ -167,3 +167,16 @@ func (d debugLog) Write(p []byte) (int, error) {
 	d.log.Debug("go-fuse", "line", strings.TrimRight(string(p), "\n"))
 	return len(p), nil
 }
+
+// Mounted returns the folders on which accounts are mounted, by this program
+// or another of ours, whoever did it. It touches none of them.
+func Mounted() ([]string, error) {
+	all, err := mountPoints()
+	var dirs []string
+	for _, m := range all {
+		if m.kind == "fuse."+fsType {
+			dirs = append(dirs, m.dir)
+		}
+	}
+	return dirs, err
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -27,32 +28,37 @@ func mountAt(dir string) (mountPoint, error) {
 // mountOn returns the mount that is to be seen at the real path dir. It does
 // not touch dir, which may be a mount that does not answer.
 func mountOn(dir string) (mountPoint, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+	all, err := mountPoints()
 	if err != nil {
 		return mountPoint{}, err
 	}
+	// Later ones are mounted over earlier ones.
+	for _, m := range slices.Backward(all) {
+		if m.dir == dir {
+			return m, nil
+		}
+	}
+	return mountPoint{}, fmt.Errorf("nothing is mounted on %s: %w", dir, iofs.ErrNotExist)
+}
+
+// mountPoints are all mounts that are to be seen, in the order of mounting.
+func mountPoints() ([]mountPoint, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
-	found := mountPoint{}
+	var all []mountPoint
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20) // overlay mounts have long lines
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
 		b, a := strings.Fields(before), strings.Fields(after)
-		if !ok || len(b) < 5 || len(a) < 1 {
-			continue
-		}
-		// Later lines are mounted over earlier ones.
-		if m := (mountPoint{unescape(b[4]), b[2], a[0]}); m.dir == dir {
-			found = m
+		if ok && len(b) >= 5 && len(a) >= 1 {
+			all = append(all, mountPoint{unescape(b[4]), b[2], a[0]})
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return mountPoint{}, err
-	}
-	if found.dir == "" {
-		return mountPoint{}, fmt.Errorf("nothing is mounted on %s: %w", dir, iofs.ErrNotExist)
-	}
-	return found, nil
+	return all, lines.Err()
 }
 
 // unescape undoes what /proc does to blanks, tabs, newlines and backslashes.

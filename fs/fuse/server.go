@@ -49,6 +49,9 @@ func (s *Server) found() {
 	}
 }
 
+// Dir is the real path of the folder that is mounted.
+func (s *Server) Dir() string { return s.dir }
+
 // Notify tells the kernel of a change. It never waits; changes that are told
 // twice before the kernel heard of them are told to it once.
 func (s *Server) Notify(c tree.Change) { s.b.news.add(c) }

@@ -1,0 +1,56 @@
+package command
+
+import (
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A bar shows on a terminal how far something is, and elsewhere nothing.
+type bar struct {
+	out io.Writer // nil: not a terminal
+	bar *progressbar.ProgressBar
+}
+
+func newBar(out io.Writer) *bar {
+	if !terminal(out) {
+		return new(bar)
+	}
+	return &bar{out: out}
+}
+
+// show moves the bar. The total may change on the way.
+func (b *bar) show(what string, done, total int64) {
+	if b.out == nil {
+		return
+	}
+	if b.bar == nil {
+		b.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(b.out),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionUseIECUnits(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionFullWidth(),
+		)
+	}
+	if total != b.bar.GetMax64() {
+		b.bar.ChangeMax64(total)
+	}
+	b.bar.Describe(what)
+	b.bar.Set64(min(done, total))
+}
+
+// end takes the bar away.
+func (b *bar) end() {
+	if b.bar != nil {
+		b.bar.Clear()
+	}
+}
+
+// terminal tells whether a person looks at what is written there.
+func terminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
