@@ -8,6 +8,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -243,7 +244,18 @@ func (m mountReport) print(out io.Writer, now time.Time) {
 	if c.DiskOff {
 		line("", "the cache on the disk is off after errors; the log says which")
 	}
-	line("kept", "%s of %s", humanize.IBytes(uint64(c.Kept)), humanize.IBytes(uint64(c.KeptLimit)))
+	k := s.Keep
+	line("kept", "%s, %s of %s, mode %s", files(int(k.Files)), humanize.IBytes(uint64(k.Bytes)), humanize.IBytes(uint64(k.Limit)), k.Mode)
+	if k.Pending > 0 {
+		line("", "%d predictions with files still to be kept", k.Pending)
+	}
+	if k.Stopped != "" {
+		line("", "nothing more is kept: %s", k.Stopped)
+	}
+	if n := len(k.Missed); n > 0 {
+		last := k.Missed[n-1]
+		line("", "%d could not be kept, the newest predictions/%s: %s", n, path.Join(last.Prediction, last.File), last.Reason)
+	}
 	line("disk", "%s free for it", humanize.IBytes(uint64(c.DiskFree)))
 	if s.Mount != nil {
 		line("open", "%d files and folders", s.Mount.Handles)
