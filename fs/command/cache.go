@@ -144,8 +144,8 @@ func (s store) with(o cache.Options, f func(*cache.Cache) error) error {
 	return errors.Join(f(c), c.Close())
 }
 
-// stored are figures of a store.
-type stored struct {
+// figures are those of a store.
+type figures struct {
 	Bytes int64 `json:"bytes"`
 	Limit int64 `json:"limit"`
 	Kept  int64 `json:"kept"`
@@ -153,10 +153,10 @@ type stored struct {
 	Used  bool  `json:"mounted"`
 }
 
-func (s stored) String() string {
+func (f figures) String() string {
 	size := func(n int64) string { return humanize.IBytes(uint64(n)) }
-	text := fmt.Sprintf("%s cached of %s, %s kept, %s free on the disk", size(s.Bytes), size(s.Limit), size(s.Kept), size(s.Free))
-	if s.Used {
+	text := fmt.Sprintf("%s cached of %s, %s kept, %s free on the disk", size(f.Bytes), size(f.Limit), size(f.Kept), size(f.Free))
+	if f.Used {
 		text += ", mounted"
 	}
 	return text
@@ -164,7 +164,7 @@ func (s stored) String() string {
 
 func statsTask(ctx context.Context, s store, o cache.Options, _ *bar) (fmt.Stringer, error) {
 	stats, err := s.stats(ctx, o)
-	return stored{stats.DiskUsed, stats.DiskLimit, stats.Kept, stats.DiskFree, s.post != nil}, err
+	return figures{stats.DiskUsed, stats.DiskLimit, stats.Kept, stats.DiskFree, s.post != nil}, err
 }
 
 func (s store) stats(ctx context.Context, o cache.Options) (stats cache.Stats, err error) {
