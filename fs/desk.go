@@ -50,8 +50,8 @@ func newDesk(f *FS, where string, runs runner) *desk {
 
 // temporary tells whether editors and copying programs use such a name for a
 // moment: vim (.swp, 4913, ~), GNOME (.goutputstream-*), rsync (.NAME.*),
-// kate and atomic writers (NAME.*), sed -i (sed*), Python's tempfile (tmp*),
-// emacs (#NAME#).
+// kate and atomic writers (NAME.*), sed -i (sed*, or NAME and what mkstemp
+// adds), Python's tempfile (tmp*), emacs (#NAME#).
 func temporary(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), strings.HasSuffix(name, ".tmp"), name == "4913",
@@ -61,7 +61,7 @@ func temporary(name string) bool {
 		return true
 	}
 	for trigger := range triggers {
-		if strings.HasPrefix(name, trigger+".") {
+		if strings.HasPrefix(name, trigger+".") || strings.HasPrefix(name, trigger) && len(name) == len(trigger+"XXXXXX") {
 			return true
 		}
 	}

@@ -32,7 +32,7 @@ func gimp(from, to string) string {
 var openers = []opened{
 	{"vim", "apt install vim", "vim", `vim -es -u NONE -c 'set swapfile directory=.' "$D/prompt.txt" -c 'set noreadonly' -c 's/^/x/' -c 'w copy.txt' -c 'q!'`, `vim -es -u NONE "$D/prompt.txt" -c 'set noreadonly' -c 's/^/x/' -c 'w!' -c 'q'`},
 	{"vim, on a terminal, only looking", "apt install vim", "vim", `TERM=xterm script -qec "vim -u NONE '$D/prompt.txt' -c q" /dev/null < /dev/null; cp "$D/prompt.txt" copy.txt`, `vim -es -u NONE -c 'set swapfile directory=.' "$D/new.txt" -c 's/^/x/' -c 'wq'`},
-	{"neovim", needNvim, "nvim", `nvim --headless -u NONE "$D/prompt.txt" -c 's/^/x/' -c 'w! copy.txt' -c 'q!'`, `nvim --headless -u NONE "$D/prompt.txt" -c 's/^/x/' -c 'w!' -c 'cquit'`},
+	{"neovim", needNvim, "nvim", `nvim -es -u NONE "$D/prompt.txt" -c 'set noreadonly' -c 's/^/x/' -c 'w copy.txt' -c 'q!'`, `nvim -es -u NONE "$D/prompt.txt" -c 'set noreadonly' -c 's/^/x/' -c 'w!' -c 'q'`},
 	{"emacs", needEmacs, "emacs", `emacs -Q --batch "$D/prompt.txt" --eval '(write-file (expand-file-name "copy.txt" (getenv "PWD")))'`, `emacs -Q --batch "$D/prompt.txt" --eval '(let ((buffer-read-only nil)) (insert "x") (save-buffer))'`},
 	{"gio", needGio, "gio", `gio copy "$D/output-0.png" copy.png`, `echo x | gio save "$D/prompt.txt"`},
 	{"gio, a new file", needGio, "gio", `gio cat "$D/prompt.txt" > copy.txt`, `echo x | gio save "$D/new.txt"`},

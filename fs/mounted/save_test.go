@@ -3,7 +3,9 @@ package mounted_test
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,30 +21,34 @@ type pattern struct {
 	program string // its names
 	script  string
 	want    string // the prompt that arrives, if any; T is the text
+	runs    int    // how often, if not once
+	mute    bool   // the program does not tell that its last close failed
 }
 
 // patterns are those of shells and small tools. Editors are in editor_test.go.
 var patterns = []pattern{
-	{name: ">", script: `echo "$T" > "$P"`, want: "T"},
-	{name: ">|", script: `set -C; echo "$T" >| "$P"`, want: "T"},
-	{name: ">>", script: `echo "$T" >> "$P"`, want: "T"},
-	{name: "no final newline", script: `printf %s "$T" > "$P"`, want: "T"},
-	{name: "group", script: `echo "$T" > part; { printf 'a '; cat part; } > "$P"`, want: "a T"},
-	{name: "group with a command's error output between, dash", install: "apt install dash", program: "dash", script: `dash -c '{ echo a; echo log >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT"},
-	{name: "group with a command's error output between, bash", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; echo log >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT"},
-	{name: "group with a redirection inside, dash", install: "apt install dash", program: "dash", script: `dash -c '{ echo a; echo log 2>/dev/null >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT"},
-	{name: "group with a redirection inside, bash", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; { echo log; } >&2; echo "$T"; } > "$P" 2> log'`, want: "a\nT"},
-	{name: "group into both", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; echo "$T" >&2; } > "$P" 2>&1'`, want: "a\nT"},
-	{name: "subshell", script: `( echo a; ( echo "$T" ) ) > "$P"`, want: "a\nT"},
-	{name: "exec 3>, dash", install: "apt install dash", program: "dash", script: `dash -c 'exec 3>"$P"; echo a >&3; ls / >/dev/null; echo "$T" >&3; exec 3>&-'`, want: "a\nT"},
-	{name: "exec 3>, bash", install: "apt install bash", program: "bash", script: `bash -c 'exec 3>"$P"; echo a >&3; ls / >/dev/null; echo "$T" >&3; exec 3>&-'`, want: "a\nT"},
-	{name: "exec 3> and exit", install: "apt install bash", program: "bash", script: `bash -c 'exec 3>"$P"; echo a >&3; echo "$T" >&3'`, want: "a\nT"},
-	{name: "exec >", install: "apt install bash", program: "bash", script: `bash -c 'exec >"$P"; echo a; echo "$T"'`, want: "a\nT"},
-	{name: "here document", script: "cat > \"$P\" <<END\na\n$T\nEND", want: "a\nT"},
+	{name: ">", script: `echo "$T" > "$P"`, want: "T", mute: true},
+	{name: ">|", script: `set -C; echo "$T" >| "$P"`, want: "T", mute: true},
+	{name: ">>", script: `echo "$T" >> "$P"`, want: "T", mute: true},
+	{name: "no final newline", script: `printf %s "$T" > "$P"`, want: "T", mute: true},
+	{name: "group", script: `echo "$T" > part; { printf 'a '; cat part; } > "$P"`, want: "a T", mute: true},
+	{name: "group with a command's error output between, dash", install: "apt install dash", program: "dash", script: `dash -c '{ echo a; echo log >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT", mute: true},
+	{name: "group with a command's error output between, bash", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; echo log >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT", mute: true},
+	{name: "group with a redirection inside, dash", install: "apt install dash", program: "dash", script: `dash -c '{ echo a; echo log 2>/dev/null >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT", mute: true},
+	{name: "group with a redirection inside, bash", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; { echo log; } >&2; echo "$T"; } > "$P" 2> log'`, want: "a\nT", mute: true},
+	{name: "group into both", install: "apt install bash", program: "bash", script: `bash -c '{ echo a; echo "$T" >&2; } > "$P" 2>&1'`, want: "a\nT", mute: true},
+	{name: "subshell", script: `( echo a; ( echo "$T" ) ) > "$P"`, want: "a\nT", mute: true},
+	{name: "exec 3>, dash", install: "apt install dash", program: "dash", script: `dash -c 'exec 3>"$P"; echo a >&3; ls / >/dev/null; echo "$T" >&3; exec 3>&-'`, want: "a\nT", mute: true},
+	{name: "exec 3>, bash", install: "apt install bash", program: "bash", script: `bash -c 'exec 3>"$P"; echo a >&3; ls / >/dev/null; echo "$T" >&3; exec 3>&-'`, want: "a\nT", mute: true},
+	{name: "exec 3> and exit", install: "apt install bash", program: "bash", script: `bash -c 'exec 3>"$P"; echo a >&3; echo "$T" >&3'`, want: "a\nT", mute: true},
+	{name: "exec >", install: "apt install bash", program: "bash", script: `bash -c 'exec >"$P"; echo a; echo "$T"'`, want: "a\nT", mute: true},
+	{name: "here document", script: "cat > \"$P\" <<END\na\n$T\nEND", want: "a\nT", mute: true},
+	{name: "a command's output, dash", install: "apt install dash", program: "dash", script: `echo "$T" > part; dash -c 'cat part > "$P"; true'`, want: "T", mute: true},
+	{name: "a command's output, bash", install: "apt install bash", program: "bash", script: `echo "$T" > part; bash -c 'cat part > "$P"'`, want: "T"},
 	{name: "pipe", script: `printf 'a\n%s\n' "$T" | grep -v b > "$P"`, want: "a\nT"},
 	{name: "tee", script: `echo "$T" | tee "$P" > /dev/null`, want: "T"},
 	{name: "tee -a", script: `echo "$T" | tee -a "$P" > /dev/null`, want: "T"},
-	{name: "tee into two models", script: `echo "$T" | tee "$P" "$M/models/meta/meta-llama-3-8b-instruct/prompt.txt" > /dev/null`, want: "T"},
+	{name: "tee into two models", script: `echo "$T" | tee "$P" "$M/models/meta/meta-llama-3-8b-instruct/prompt.txt" > /dev/null`, want: "T", runs: 2},
 	{name: "cp", script: `echo "$T" > part; cp part "$P"`, want: "T"},
 	{name: "cp -f", script: `echo "$T" > part; cp -f part "$P"`, want: "T"},
 	{name: "cp -p", script: `echo "$T" > part; cp -p part "$P"`, want: "T"},
@@ -55,6 +61,14 @@ var patterns = []pattern{
 	{name: "dd by bytes", script: `echo "$T" > part; dd if=part of="$P" bs=1 2> log`, want: "T"},
 	{name: "dd without truncation", script: `echo "$T" > part; dd if=part of="$P" conv=notrunc,fsync 2> log`, want: "T"},
 	{name: "sed -i", script: `sed -i 's/x/y/' "$P"`, want: ""}, // it reads as empty, so nothing is written
+	{name: "perl -i", install: "apt install perl", program: "perl", script: `perl -i -pe 's/x/y/' "$P"`},
+	{name: "busybox sh", install: needBusybox, program: "busybox", script: `busybox sh -c '{ echo a; busybox echo log >&2; echo "$T"; } > "$P"' 2> log`, want: "a\nT", mute: true},
+	{name: "busybox cp", install: needBusybox, program: "busybox", script: `echo "$T" > part; busybox cp part "$P"`, want: "T"},
+	{name: "busybox mv", install: needBusybox, program: "busybox", script: `echo "$T" > part; busybox mv part "$P"`, want: "T"},
+	{name: "busybox tee", install: needBusybox, program: "busybox", script: `echo "$T" | busybox tee "$P" > /dev/null`, want: "T", mute: true},
+	{name: "busybox dd", install: needBusybox, program: "busybox", script: `echo "$T" | busybox dd of="$P" 2> log`, want: "T"},
+	{name: "busybox sed -i", install: needBusybox, program: "busybox", script: `busybox sed -i 's/x/y/' "$P"`},
+	{name: "rclone", install: "apt install rclone", program: "rclone", script: `echo "$T" > prompt.txt; RCLONE_CONFIG=/dev/null rclone copyto -q --ignore-size --ignore-checksum prompt.txt "$P"`, want: "T"},
 	{name: "sponge by a temporary name", script: `echo "$T" > "$D/.prompt.txt.tmp"; mv "$D/.prompt.txt.tmp" "$P"`, want: "T"},
 	{name: "a name beside it, renamed", script: `echo "$T" > "$D/prompt.txt.new"; mv "$D/prompt.txt.new" "$P"`, want: "T"},
 	{name: "input.json", script: `printf '{"prompt": "%s", "seed": 42}' "$T" | tee "$J" > /dev/null`, want: "T"},
@@ -70,7 +84,7 @@ with open(os.environ["P"], "w") as f:
 	{name: "python write_text", install: needPython, program: "python3",
 		script: `python3 -c 'import os, pathlib; pathlib.Path(os.environ["P"]).write_text(os.environ["T"])'`, want: "T"},
 	{name: "python, closed by its end", install: needPython, program: "python3",
-		script: `python3 -c 'import os; f = open(os.environ["P"], "w"); f.write(os.environ["T"]); f.flush(); os._exit(0)'`, want: "T"},
+		script: `python3 -c 'import os; f = open(os.environ["P"], "w"); f.write(os.environ["T"]); f.flush(); os._exit(0)'`, want: "T", mute: true},
 	{name: "python, forked after the opening", install: needPython, program: "python3",
 		script: `python3 -c 'import os
 fd = os.open(os.environ["P"], os.O_WRONLY | os.O_TRUNC)
@@ -124,39 +138,40 @@ func TestSave(t *testing.T) {
 	})
 }
 
+// command saves a text in the way of the pattern.
+func (p *pattern) command(t *testing.T, m *mounted.Mount, text string) *exec.Cmd {
+	t.Helper()
+	if p.program != "" {
+		mounted.Need(t, p.install, strings.Fields(p.program)...)
+	}
+	cmd := m.Command("sh", "-euc", p.script)
+	cmd.Env = append(cmd.Env, "T="+text, "D="+m.Path(painter), "P="+m.Path(painter, "prompt.txt"), "J="+m.Path(painter, "input.json"))
+	return cmd
+}
+
 // trySaves tries patterns on one mount, one after the other: what one leaves
 // behind must not harm the next.
 func trySaves(t *testing.T, a *mounted.Account, o mounted.Options, patterns []pattern) {
 	o.Flags = append(o.Flags, "--max-runs-per-minute=1000", "--poll=24h")
 	m := a.Mount(o)
-	folder := m.Path(painter)
 	for i, p := range patterns {
 		t.Run(p.name, func(t *testing.T) {
-			if p.program != "" {
-				mounted.Need(t, p.install, strings.Fields(p.program)...)
-			}
 			text := fmt.Sprintf("lion %d", i)
 			var want []string
 			if p.want != "" {
 				want = []string{strings.ReplaceAll(p.want, "T", text)}
 			}
+			runs := len(want) * max(1, p.runs)
 			before := a.Creates()
-			cmd := m.Command("sh", "-euc", p.script)
-			cmd.Env = append(cmd.Env, "T="+text, "D="+folder, "P="+path.Join(folder, "prompt.txt"), "J="+path.Join(folder, "input.json"))
-			output(t, cmd)
-			if p.name == "tee into two models" {
-				before++
-			}
+			output(t, p.command(t, m, text))
 			// A save that nobody waits for comes a moment later; one too many
 			// would come as late.
-			if len(want) > 0 {
-				mounted.Until(t, "the run is there", func() bool { return a.Creates() > before })
-			}
+			mounted.Until(t, "the run is there", func() bool { return a.Creates() >= before+runs })
 			sh(t, m, `cat "$M/`+painter+`/prompt.txt"`) // a round trip behind it
-			if got := a.Creates() - before; got != len(want) {
-				t.Fatalf("%d runs, want %d", got, len(want))
+			if got := a.Creates() - before; got != runs {
+				t.Fatalf("%d runs, want %d", got, runs)
 			}
-			if len(want) == 0 {
+			if runs == 0 {
 				return
 			}
 			var id string
@@ -176,6 +191,35 @@ func trySaves(t *testing.T, a *mounted.Account, o mounted.Options, patterns []pa
 	if late := a.Creates() - creates; late != 0 {
 		t.Errorf("%d runs came when the mount ended", late)
 	}
+}
+
+// Where a save is refused, the program that saved says so, but for those that
+// do not look at what close() returns: shells, who get the error of what they
+// opened themselves, and some of the smallest programs.
+func TestRefusedSavesAreTold(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		a := serve(t)
+		a.SetCredit(false)
+		o.Flags = append(o.Flags, "--max-runs-per-minute=1000")
+		m := a.Mount(o)
+		for _, p := range slices.Concat(patterns, editors) {
+			if p.want == "" {
+				continue
+			}
+			t.Run(p.name, func(t *testing.T) {
+				err := p.command(t, m, "lion").Run()
+				if told := err != nil; told == p.mute {
+					t.Errorf("the program ends with %v", err)
+				}
+				mounted.Until(t, "the save is refused", func() bool {
+					return strings.Contains(sh(t, m, `cat "$M/`+painter+`/error.txt"`), "credit")
+				})
+			})
+		}
+		if got := a.Creates(); got != 0 {
+			t.Errorf("%d runs, want none", got)
+		}
+	})
 }
 
 func prompt(t *testing.T, input json.RawMessage) string {
