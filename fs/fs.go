@@ -50,7 +50,6 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
 	"replicatefs/api"
 	"replicatefs/cache"
@@ -117,8 +116,8 @@ type FS struct {
 	folders   *lru.Cache[string, *folder]
 	layouts   sync.Map // of []item, by the text of the layout
 	times     *lru.Cache[string, moment]
-	asking    singleflight.Group // for sizes
-	stats     chan struct{}      // a place for each HEAD that may be under way
+	asking    *questions
+	stats     chan struct{} // a place for each HEAD that may be under way
 	sends     atomic.Uint64
 	changes   atomic.Uint64 // counts changed predictions, so that no old one is remembered
 
@@ -148,16 +147,18 @@ func New(b Backend, o Options) (*FS, error) {
 	f := &FS{
 		api: b.API, content: b.Content, cache: b.Cache, catalog: b.Catalog, account: b.Account,
 		o: o, now: o.Now, log: o.Log,
-		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), misses: newMisses(o.Now), reach: newReach(o.Log, o.Now),
+		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), reach: newReach(o.Log, o.Now),
 		stats: make(chan struct{}, maxStats), synced: make(chan struct{}),
 		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
 		watch: func(tree.Change) {},
 	}
+	f.life, f.end = context.WithCancel(context.Background())
+	f.asking = &questions{life: f.life, tasks: &f.tasks}
+	f.misses = newMisses(f.asking, o.Now)
 	f.begun, f.fresh = f.now(), b.Catalog.Len() == 0
 	f.docs, f.keeper = newDocs(f), newKeeper(f)
 	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
 	f.times, _ = lru.New[string, moment](remembered)
-	f.life, f.end = context.WithCancel(context.Background())
 	changed, err := b.Catalog.PutDocTold(f.life, "account", b.Account.Raw, written)
 	if err != nil {
 		return nil, fmt.Errorf("write down the account: %w", err)

@@ -6,16 +6,14 @@ import (
 	iofs "io/fs"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // misses share questions to the API among all who ask the same at once, and
 // remember for a moment what does not exist: file managers and prompts look
 // for the same missing names again and again.
 type misses struct {
-	group singleflight.Group
-	now   func() time.Time
+	asking *questions
+	now    func() time.Time
 
 	mu      sync.Mutex // guards what follows
 	missing map[string]time.Time
@@ -27,12 +25,11 @@ const (
 	askDeadline = time.Minute // of one question, retries included
 )
 
-func newMisses(now func() time.Time) *misses {
-	return &misses{now: now, missing: map[string]time.Time{}}
+func newMisses(asking *questions, now func() time.Time) *misses {
+	return &misses{asking: asking, now: now, missing: map[string]time.Time{}}
 }
 
-// ask asks, unless the answer is known to be no. The question goes on when
-// its asker leaves: others may wait for it.
+// ask asks, unless the answer is known to be no.
 func (m *misses) ask(ctx context.Context, key string, question func(context.Context) error) error {
 	m.mu.Lock()
 	at, missing := m.missing[key]
@@ -40,19 +37,12 @@ func (m *misses) ask(ctx context.Context, key string, question func(context.Cont
 	if missing && m.now().Sub(at) < missLife {
 		return iofs.ErrNotExist
 	}
-	done := m.group.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askDeadline)
-		defer cancel()
+	_, err := m.asking.ask(ctx, key, askDeadline, func(ctx context.Context) (any, error) {
 		err := question(ctx)
 		m.note(key, errors.Is(err, iofs.ErrNotExist))
 		return nil, err
 	})
-	select {
-	case r := <-done:
-		return r.Err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return err
 }
 
 func (m *misses) note(key string, missing bool) {

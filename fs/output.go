@@ -206,17 +206,13 @@ func (f *FS) learn(ctx context.Context, id, name string) (map[string]learnedFact
 	}
 	block := at / siblings
 	ask = ask[block*siblings : min(len(ask), (block+1)*siblings)]
-	done := f.asking.DoChan(fmt.Sprintf("%s/%d", id, block), func() (any, error) {
-		ctx, cancel := context.WithTimeout(f.life, statTimeout)
-		defer cancel()
+	facts, err := f.asking.ask(ctx, fmt.Sprintf("sizes/%s/%d", id, block), statTimeout, func(ctx context.Context) (any, error) {
 		return f.stat(ctx, id, ask), nil
 	})
-	select {
-	case r := <-done:
-		return r.Val.(map[string]learnedFact), r.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err != nil {
+		return nil, err
 	}
+	return facts.(map[string]learnedFact), nil
 }
 
 // statTimeout bounds the learning of one block of sizes.
