@@ -54,6 +54,7 @@ var keepers = []struct {
 	{"github.com/dgraph-io/ristretto/", []string{"cache"}, "only cache decides what stays in memory"},
 	{"github.com/urfave/cli/", []string{"fs/command"}, "only fs/command knows the command line"},
 	{"go.yaml.in/yaml/", []string{"fs/command"}, "only fs/command reads the configuration file"},
+	{"github.com/prometheus/", []string{"fs/command"}, "the other packages count for themselves; only fs/command knows who collects"},
 	{"modernc.org/sqlite", []string{"cache/catalog"}, "only cache/catalog knows how the catalog is stored"},
 	{"testing", []string{"fs/mounted"}, "what only tests need is not part of the program"},
 }

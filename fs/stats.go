@@ -63,12 +63,13 @@ type Stats struct {
 type MountStats struct {
 	Dir         string `json:"dir"`
 	Version     string `json:"version"`
-	Nodes       int    `json:"nodes"`       // known to the kernel
-	Handles     int    `json:"handles"`     // open files and folders
-	Changes     int    `json:"changes"`     // not yet told to the kernel
-	Dropped     int    `json:"dropped"`     // changes that were too many
-	Pushed      int64  `json:"pushed"`      // bytes put into the kernel's cache
-	Passthrough bool   `json:"passthrough"` // the kernel reads complete files itself
+	Metrics     string `json:"metrics,omitempty"` // where they are served
+	Nodes       int    `json:"nodes"`             // known to the kernel
+	Handles     int    `json:"handles"`           // open files and folders
+	Changes     int    `json:"changes"`           // not yet told to the kernel
+	Dropped     int    `json:"dropped"`           // changes that were too many
+	Pushed      int64  `json:"pushed"`            // bytes put into the kernel's cache
+	Passthrough bool   `json:"passthrough"`       // the kernel reads complete files itself
 }
 
 // Describe sets who tells how the tree is shown. Call it before Start.

@@ -27,7 +27,8 @@ type control struct {
 	post     post
 	register *register
 	server   *http.Server
-	served   chan struct{} // closed when the server has ended
+	stop     context.CancelFunc // ends what commands have under way
+	served   chan struct{}      // closed when the server has ended
 	log      *slog.Logger
 }
 
@@ -38,7 +39,9 @@ func openControl(tree *fs.FS, p post, log *slog.Logger) (*control, error) {
 		return nil, err
 	}
 	c := &control{tree: tree, post: p, register: r, served: make(chan struct{}), log: log}
-	c.server = &http.Server{Handler: c.routes(), ReadHeaderTimeout: controlLimit, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	working, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.server = &http.Server{Handler: c.routes(), BaseContext: func(net.Listener) context.Context { return working }, ReadHeaderTimeout: controlLimit, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	go func() {
 		defer close(c.served)
 		if err := c.server.Serve(peers{listener, log}); !errors.Is(err, http.ErrServerClosed) {
@@ -52,7 +55,11 @@ func openControl(tree *fs.FS, p post, log *slog.Logger) (*control, error) {
 // are told that the mount has ended.
 func (c *control) close() error {
 	c.register.leave()
-	err := c.server.Close()
+	c.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), controlLimit)
+	defer cancel()
+	err := c.server.Shutdown(ctx)
+	c.server.Close()
 	<-c.served
 	return err
 }
@@ -137,6 +144,9 @@ func newReply(result any, err error) reply {
 		}
 	}
 	r.Error = err.Error()
+	if errors.Is(err, context.Canceled) { // the command has gone, or else
+		r.Error = "the mount has ended"
+	}
 	for kind, is := range kinds {
 		if errors.Is(err, is) {
 			r.Kind = kind

@@ -27,6 +27,7 @@ type config struct {
 	tree    fs.Options
 	mount   fuse.Options
 	dirs    dirs
+	metrics string // address
 	log     *slog.Logger
 	journal *journal // what log is written to; close it
 }
@@ -72,6 +73,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "gid", Usage: "group of the files; yours, without it", EnvVars: env("gid")},
 		&cli.StringFlag{Name: "umask", Usage: "octal permission bits to take off", Value: "0022", EnvVars: env("umask")},
 		daemonFlag(),
+		metricsFlag(),
 		&cli.BoolFlag{Name: "debug-fuse", Usage: "log every request of the kernel", EnvVars: env("debug-fuse")},
 	}
 }
@@ -107,6 +109,9 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 		return cfg, err
 	}
 	if cfg.mount, err = owners(c); err != nil {
+		return cfg, err
+	}
+	if cfg.metrics, err = metricsAddr(c.String("metrics-addr")); err != nil {
 		return cfg, err
 	}
 	told, err := effective(c)

@@ -62,11 +62,11 @@ func flags(groups ...[]cli.Flag) []cli.Flag {
 }
 
 // describe tells how a tree is shown by a server.
-func describe(server *fuse.Server) func() fs.MountStats {
+func describe(server *fuse.Server, metrics string) func() fs.MountStats {
 	return func() fs.MountStats {
 		s := server.Stats()
 		return fs.MountStats{
-			Dir: server.Dir(), Version: version(),
+			Dir: server.Dir(), Version: version(), Metrics: metrics,
 			Nodes: s.Nodes, Handles: s.Handles, Changes: s.Changes, Dropped: s.Dropped, Pushed: s.Pushed, Passthrough: s.Passthrough,
 		}
 	}
@@ -96,12 +96,18 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	cfg.mount.Statfs = s.tree.Statfs
 	// A log line to a closed terminal must not end a mount that is in use.
 	signal.Ignore(syscall.SIGPIPE)
+	figures, err := listenMetrics(cfg.metrics, cfg.log)
+	if err != nil {
+		return err
+	}
+	defer figures.close()
 	server, err := fuse.Mount(dir, s.tree.Root(), cfg.mount)
 	if err != nil {
 		return err
 	}
 	s.tree.Watch(server.Notify)
-	s.tree.Describe(describe(server))
+	s.tree.Describe(describe(server, figures.addr()))
+	figures.serve(s.tree)
 	s.tree.Start()
 	reach, err := openControl(s.tree, post{
 		Dir: server.Dir(), PID: os.Getpid(), Version: version(), Since: time.Now().UTC(),

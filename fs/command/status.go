@@ -260,6 +260,9 @@ func (m mountReport) print(out io.Writer, now time.Time) {
 	if s.Mount != nil {
 		line("open", "%d files and folders", s.Mount.Handles)
 	}
+	if s.Mount != nil && s.Mount.Metrics != "" {
+		line("metrics", "http://%s/metrics", s.Mount.Metrics)
+	}
 	w.Flush()
 }
 
