@@ -34,6 +34,7 @@ type call struct {
 	limit int64                   // of the answer; 0 means MaxObject
 	plain bool                    // the answer is text, not JSON
 	into  func(body []byte) error // decodes the answer; nil ignores it
+	head  func(http.Header)       // sees the header of each answer; nil ignores it
 }
 
 const attemptTimeout = 30 * time.Second
@@ -158,6 +159,9 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 	defer resp.Body.Close()
 	c.sent.add(k.op, resp.StatusCode)
 	c.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("op", k.op), slog.Duration("took", time.Since(start)), slog.Int("status", resp.StatusCode))
+	if k.head != nil {
+		k.head(resp.Header)
+	}
 	return used, maybeSent, c.check(ctx, k, resp)
 }
 

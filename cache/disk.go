@@ -62,15 +62,19 @@ type disk struct {
 
 func newDisk(dir, what string, limit int64, log *slog.Logger) *disk {
 	d := &disk{dir: dir, what: what, log: log, limit: limit, pwrite: pwritev}
-	d.space = func() (int64, int64, error) {
-		var st unix.Statfs_t
-		if err := unix.Statfs(dir, &st); err != nil {
-			return 0, 0, err
-		}
-		size := int64(st.Bsize) // of other types elsewhere
-		return int64(st.Blocks) * size, int64(st.Bavail) * size, nil
-	}
+	d.space = func() (int64, int64, error) { return Space(dir) }
 	return d
+}
+
+// Space returns the bytes of the disk under a folder, and how many of them
+// this user may still take.
+func Space(dir string) (total, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	size := int64(st.Bsize) // of other types elsewhere
+	return int64(st.Blocks) * size, int64(st.Bavail) * size, nil
 }
 
 // openDisk opens or makes the folder.

@@ -57,7 +57,7 @@ func cacheTask(name, use string, do task) *cli.Command {
 		ArgsUsage: "[DIR]",
 		Description: "Without DIR, of all accounts on this machine that you have used; with it, of the account mounted there.\n" +
 			"It makes no difference whether an account is mounted.",
-		Flags: append(flags(localFlags()), &cli.BoolFlag{Name: "json", Usage: "as JSON"}),
+		Flags: append(flags(localFlags()), &cli.BoolFlag{Name: "json", Usage: "as JSON", EnvVars: env("json")}),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 0, 1, "a mounted folder, or nothing")
 			if err != nil {

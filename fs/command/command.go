@@ -71,8 +71,8 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 // commands are all there are. Those that take flags also read them from a file.
 func commands() []*cli.Command {
 	all := []*cli.Command{
-		demoCommand(), mountCommand(), unmountCommand(), simCommand(), loginCommand(), logoutCommand(), lsCommand(), catCommand(), systemdCommand(),
-		statusCommand(), waitCommand(), urlCommand(), fetchCommand(), cacheCommand(),
+		demoCommand(), mountCommand(), unmountCommand(), statusCommand(), loginCommand(), logoutCommand(), doctorCommand(),
+		waitCommand(), urlCommand(), fetchCommand(), cacheCommand(), lsCommand(), catCommand(), systemdCommand(), simCommand(),
 	}
 	var complete func([]*cli.Command)
 	complete = func(some []*cli.Command) {

@@ -84,7 +84,7 @@ func apply(c *cli.Context, file string, content []byte) error {
 		if err != nil {
 			return usage{fmt.Sprintf("%s: %s: %v", where, name, err)}
 		}
-		if !slices.Contains(flagNames(c.Command.Flags), name) || c.IsSet(name) {
+		if !takes(c.Command, name) || c.IsSet(name) {
 			continue
 		}
 		for _, word := range words {
@@ -95,6 +95,11 @@ func apply(c *cli.Context, file string, content []byte) error {
 		origins(c)[name] = where
 	}
 	return nil
+}
+
+// takes tells whether a command has a flag that is this setting.
+func takes(c *cli.Command, name string) bool {
+	return slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f.Names()[0] == name && isSetting(f) })
 }
 
 // unknown says what is wrong with a key that is no flag.
@@ -170,13 +175,14 @@ func wrong(c *cli.Context, flag, want string) error {
 	return usage{fmt.Sprintf("--%s %s: %s", flag, value, want)}
 }
 
-// everyFlag is all flags of all commands, by name. Neither help nor the file
-// itself is a setting.
+// everyFlag is all flags of all commands that are settings, by name. Neither
+// the file itself is one, nor what has no variable: help, and where a command
+// gives a name of mount's another meaning.
 func everyFlag(commands []*cli.Command) map[string]cli.Flag {
 	all := map[string]cli.Flag{}
 	for _, c := range commands {
 		for _, f := range c.Flags {
-			if name := f.Names()[0]; name != "config" && name != "help" {
+			if name := f.Names()[0]; name != "config" && isSetting(f) {
 				all[name] = f
 			}
 		}
@@ -185,6 +191,11 @@ func everyFlag(commands []*cli.Command) map[string]cli.Flag {
 		}
 	}
 	return all
+}
+
+func isSetting(f cli.Flag) bool {
+	told, ok := f.(cli.DocGenerationFlag)
+	return ok && len(told.GetEnvVars()) > 0
 }
 
 func flagNames(flags []cli.Flag) []string {

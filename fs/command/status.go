@@ -33,7 +33,7 @@ func statusCommand() *cli.Command {
 			"   replicatefs status --json | jq '.mounts[].stats.runs'",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "cache-dir", Usage: "`DIR` with local data, if mounts use another one than the default", EnvVars: env("cache-dir")},
-			&cli.BoolFlag{Name: "json", Usage: "as JSON"},
+			&cli.BoolFlag{Name: "json", Usage: "as JSON", EnvVars: env("json")},
 		},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 0, 1, "a folder, or none")

@@ -24,7 +24,7 @@ func waitCommand() *cli.Command {
 			"Each run is told when it ends. The exit status is 0 if all succeeded. The runs go on when the waiting ends.\n\n" +
 			"   replicatefs wait models/black-forest-labs/flux-schnell && cp models/black-forest-labs/flux-schnell/latest/output-* .",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Usage: "wait so long at most; 0: without end"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait so long at most; 0: without end", EnvVars: env("timeout")},
 		},
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, manyPaths, "at least one path of a mount")

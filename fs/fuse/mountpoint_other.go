@@ -66,3 +66,10 @@ func breakOff(m mountPoint) error { return detach(m.dir, true) }
 func abort(string) error { return errors.ErrUnsupported }
 
 func readAhead(string) error { return errors.ErrUnsupported }
+
+func helper() (string, error) { return "", errors.ErrUnsupported }
+
+func othersAllowed(string) bool { return true }
+
+// usable leaves it to the mount to say what is missing.
+func usable(string) error { return nil }

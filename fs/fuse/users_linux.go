@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Users are the processes that have a file or folder of the mount on dir open,
@@ -57,4 +61,17 @@ func usedBy(proc, dir string) string {
 		}
 	}
 	return ""
+}
+
+// Dead tells whether the mount on dir is one whose program was killed. One
+// that does not answer in time is not.
+func Dead(dir string) bool {
+	answer := make(chan error, 1)
+	go func() { answer <- unix.Statfs(dir, new(unix.Statfs_t)) }()
+	select {
+	case err := <-answer:
+		return err == syscall.ENOTCONN || err == syscall.ECONNABORTED
+	case <-time.After(silence):
+		return false
+	}
 }
