@@ -113,7 +113,10 @@ type FS struct {
 	reach     *reach
 	spoiled   spoiled
 	keeper    *keeper
-	folders   *lru.Cache[string, *folder]
+	folders   *recent
+	parsing   singleflight.Group // of folders
+	renewing  singleflight.Group // of URLs
+	renewals  *lru.Cache[string, renewal]
 	layouts   sync.Map // of []item, by the text of the layout
 	times     *lru.Cache[string, moment]
 	asking    *questions
@@ -157,7 +160,8 @@ func New(b Backend, o Options) (*FS, error) {
 	f.misses = newMisses(f.asking, o.Now)
 	f.begun, f.fresh = f.now(), b.Catalog.Len() == 0
 	f.docs, f.keeper = newDocs(f), newKeeper(f)
-	f.folders, _ = lru.New[string, *folder](remembered) // fails for a size of 0 only
+	f.folders = newRecent()
+	f.renewals, _ = lru.New[string, renewal](maxRenewals) // fails for a size of 0 only
 	f.times, _ = lru.New[string, moment](remembered)
 	changed, err := b.Catalog.PutDocTold(f.life, "account", b.Account.Raw, written)
 	if err != nil {
@@ -213,6 +217,7 @@ func (f *FS) Start() {
 func (f *FS) Close() {
 	f.end()
 	f.tasks.Wait()
+	f.folders.Purge()
 }
 
 // Root is the top of the tree.

@@ -44,11 +44,6 @@ func (w *world) wantKept(id string, want bool) {
 	}
 }
 
-func (w *world) latestOf(where string) string {
-	w.t.Helper()
-	return must(w.at(where + "/latest")).(*predictionDir).id
-}
-
 // What is kept by which mode, with its input, outlives the hour.
 func TestKeep(t *testing.T) {
 	for _, mode := range []Keeping{KeepMine, KeepAll, KeepNone, ""} {
@@ -64,7 +59,7 @@ func TestKeep(t *testing.T) {
 			if err := w.save(painter+"/input.json", `{"prompt":"a lion","num_outputs":3}`); err != nil {
 				t.Fatal(err)
 			}
-			mine := w.latestOf(painter)
+			mine := w.latest(painter)
 			picture, err := w.api.Prediction(t.Context(), mine)
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +71,7 @@ func TestKeep(t *testing.T) {
 			if err := w.save("models/acme/upscaler/input.json", `{"image":"`+urls[0]+`"}`); err != nil {
 				t.Fatal(err)
 			}
-			upscaled := w.latestOf("models/acme/upscaler")
+			upscaled := w.latest("models/acme/upscaler")
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			w.wantKept(mine, mode == KeepMine || mode == KeepAll)
@@ -132,7 +127,7 @@ func TestKeepThroughFaults(t *testing.T) {
 				if broken == nil {
 					broken = w.sim.Inject(test.fault)
 				}
-				id := w.latestOf(painter)
+				id := w.latest(painter)
 				if test.lasts > 0 {
 					time.Sleep(test.lasts)
 					broken.Stop()
@@ -160,7 +155,7 @@ func TestKeepMissed(t *testing.T) {
 		if err := w.save(painter+"/prompt.txt", "a lion"); err != nil {
 			t.Fatal(err)
 		}
-		id := w.latestOf(painter)
+		id := w.latest(painter)
 		time.Sleep(10 * time.Minute)
 		if st := w.Stats().Keep; st.Pending != 1 || len(st.Missed) != 0 {
 			t.Errorf("after ten minutes: %+v", st)
@@ -215,7 +210,7 @@ func TestKeepResumed(t *testing.T) {
 					}
 					w.saveIn(ctx, painter+"/prompt.txt", "a lion")
 					cancel()
-					id = w.latestOf(painter)
+					id = w.latest(painter)
 				}
 				if when == "half kept" {
 					time.Sleep(time.Minute)
@@ -270,7 +265,7 @@ func TestKeepForget(t *testing.T) {
 		if err := w.save(painter+"/input.json", `{"prompt":"a lion","num_outputs":2}`); err != nil {
 			t.Fatal(err)
 		}
-		id := w.latestOf(painter)
+		id := w.latest(painter)
 		time.Sleep(time.Minute)
 		w.wantKept(id, true)
 		if err := w.Forget(t.Context(), painter+"/latest/output-0.webp"); err != nil {

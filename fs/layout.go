@@ -95,10 +95,18 @@ func (f *FS) parseLayout(text string) []item {
 				return nil
 			}
 		default:
-			items = append(items, item{name: line[1:], kind: kind(line[0] - '0')})
+			it := item{name: line[1:], kind: kind(line[0]) - '0'}
+			if safe(it.name) != it.name || it.kind < rendered || it.kind > notice {
+				return nil
+			}
+			items = append(items, it)
 		}
 	}
-	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.name, b.name) })
+	byName := func(a, b item) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(items, byName)
+	if len(slices.CompactFunc(slices.Clone(items), func(a, b item) bool { return byName(a, b) == 0 })) < len(items) {
+		return nil
+	}
 	return items
 }
 

@@ -71,7 +71,7 @@ func TestListingReadsNothing(t *testing.T) {
 	if got, want := w.names("predictions/p"), "input.json logs.txt output.json output.png prediction.json prompt.txt status"; got != want {
 		t.Errorf("names %s, want %s", got, want)
 	}
-	if w.folders.Len() != 0 {
+	if w.folders.small.Len() != 0 {
 		t.Error("the object was read for a listing")
 	}
 }

@@ -58,8 +58,9 @@ func extension(name string) string {
 	return ext
 }
 
-// names are those taken in one folder.
-type names map[string]bool
+// names are those taken in one folder, each with the last mark that was given
+// to another of the same name.
+type names map[string]int
 
 // take returns a safe form of name that nobody has yet: the second of the
 // same name is marked -2 before its extension, and so on, in order of
@@ -67,11 +68,12 @@ type names map[string]bool
 func (taken names) take(name string) string {
 	name = safe(name)
 	free := name
-	for n := 2; taken[free]; n++ {
+	for taken[free] > 0 {
+		taken[name] = max(taken[name], 1) + 1
 		ext := extension(name)
-		mark := "-" + strconv.Itoa(n)
+		mark := "-" + strconv.Itoa(taken[name])
 		free = cut(strings.TrimSuffix(name, ext), maxName-len(mark)-len(ext)) + mark + ext
 	}
-	taken[free] = true
+	taken[free] = 1
 	return free
 }

@@ -119,24 +119,65 @@ func (s *source) Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadClo
 // does not give: it may have moved, or be gone for good. If it is neither, the
 // delivery host is mistaken, and may be right again later.
 func (f *FS) renew(ctx context.Context, id, name, old string) (string, error) {
-	shelf := f.shelf(id)
-	p, err := shelf.ask(ctx, id)
-	if err != nil {
-		return "", translate(err)
-	}
-	if p.DataRemoved {
-		shelf.take(ctx, id, p)
-		return "", cache.ErrGone
-	}
-	for _, it := range plan(p, f.content.Allowed) {
-		if it.name == name && it.kind == remote && it.text != old {
-			return it.text, nil
-		}
-	}
-	if f.expired(p) {
+	r, err := f.renewal(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case r.urls[name] != "" && r.urls[name] != old:
+		return r.urls[name], nil
+	case r.expired:
 		return "", cache.ErrGone
 	}
 	return "", &finalError{errors.New("the output host does not give it, although Replicate lists it")}
+}
+
+// A renewal is what the API says of the files of a prediction now: asked once
+// for all of them, of which there may be ten thousand.
+type renewal struct {
+	at      time.Time
+	urls    map[string]string // by name
+	expired bool              // they may be deleted by now
+}
+
+const (
+	renewalLife = 30 * time.Second
+	maxRenewals = 16
+)
+
+func (f *FS) renewal(ctx context.Context, id string) (renewal, error) {
+	if r, ok := f.renewals.Get(id); ok && f.now().Sub(r.at).Abs() < renewalLife {
+		return r, nil
+	}
+	result := f.renewing.DoChan(id, func() (any, error) {
+		ctx, cancel := context.WithTimeout(f.life, askDeadline)
+		defer cancel()
+		shelf := f.shelf(id)
+		p, err := shelf.ask(ctx, id)
+		if err != nil {
+			return nil, translate(err)
+		}
+		r := renewal{at: f.now(), urls: map[string]string{}, expired: p.DataRemoved || f.expired(p)}
+		if p.DataRemoved {
+			shelf.take(ctx, id, p)
+		} else {
+			for _, it := range plan(p, f.content.Allowed) {
+				if it.kind == remote {
+					r.urls[it.name] = it.text
+				}
+			}
+		}
+		f.renewals.Add(id, r)
+		return r, nil
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return renewal{}, r.Err
+		}
+		return r.Val.(renewal), nil
+	case <-ctx.Done():
+		return renewal{}, ctx.Err()
+	}
 }
 
 // expired tells whether the files of a prediction may be deleted by now.

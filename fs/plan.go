@@ -61,12 +61,12 @@ func plan(p *api.Prediction, allowed func(string) bool) []item {
 		items = append(items, it)
 	}
 	for _, t := range texts {
-		taken[t.name] = true // also when absent now: a name is never renamed later
+		taken[t.name] = 1 // also when absent now: a name is never renamed later
 		if t.has == nil || t.has(p) {
 			items = append(items, item{name: t.name, kind: rendered, render: t.render})
 		}
 	}
-	taken["expired.txt"], taken["cancel"] = true, true
+	taken["expired.txt"], taken["cancel"] = 1, 1
 	if !p.Done() {
 		items = append(items, item{name: "cancel", kind: control})
 	}

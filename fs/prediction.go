@@ -78,16 +78,28 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 	if known, ok := f.folders.Get(id); ok {
 		return known, nil
 	}
-	seen := f.changes.Load()
-	p, err := f.shelf(id).recall(ctx, id)
-	if err != nil {
-		return nil, err
+	// Many look at a folder at once, and some cost a second and 200 MB to parse.
+	result := f.parsing.DoChan(id, func() (any, error) {
+		seen := f.changes.Load()
+		p, err := f.shelf(id).recall(context.WithoutCancel(ctx), id)
+		if err != nil {
+			return nil, err
+		}
+		known := &folder{p, f.plan(p)}
+		if seen == f.changes.Load() {
+			f.folders.Add(id, known)
+		}
+		return known, nil
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*folder), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	known := &folder{p, f.plan(p)}
-	if len(p.Raw) <= maxRemembered && seen == f.changes.Load() {
-		f.folders.Add(id, known)
-	}
-	return known, nil
 }
 
 // recall reads a prediction from the catalog. If its data was removed before
@@ -115,13 +127,6 @@ func (f *FS) recall(ctx context.Context, id string) (*api.Prediction, error) {
 	end.DataRemoved = p.DataRemoved
 	return end, nil
 }
-
-// Parsed predictions that are kept at hand: enough for a walk to stat and
-// read a folder without parsing it for every file.
-const (
-	remembered    = 256
-	maxRemembered = 64 << 10 // bytes of JSON; larger ones are parsed each time
-)
 
 // A predictionDir is one prediction as a folder.
 type predictionDir struct {

@@ -87,6 +87,11 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 			s.close(cfg.log)
 		}
 	}()
+	for _, dir := range []string{cfg.dirs.data, cfg.dirs.cache} {
+		if err := private(dir); err != nil {
+			return nil, err
+		}
+	}
 	client, err := api.New(cfg.api)
 	if err != nil {
 		return nil, err
