@@ -114,8 +114,6 @@ type FS struct {
 	spoiled   spoiled
 	keeper    *keeper
 	folders   *recent
-	parsing   singleflight.Group // of folders
-	renewing  singleflight.Group // of URLs
 	renewals  *lru.Cache[string, renewal]
 	layouts   sync.Map // of []item, by the text of the layout
 	times     *lru.Cache[string, moment]

@@ -148,9 +148,7 @@ func (f *FS) renewal(ctx context.Context, id string) (renewal, error) {
 	if r, ok := f.renewals.Get(id); ok && f.now().Sub(r.at).Abs() < renewalLife {
 		return r, nil
 	}
-	result := f.renewing.DoChan(id, func() (any, error) {
-		ctx, cancel := context.WithTimeout(f.life, askDeadline)
-		defer cancel()
+	r, err := f.asking.ask(ctx, "urls/"+id, askDeadline, func(ctx context.Context) (any, error) {
 		shelf := f.shelf(id)
 		p, err := shelf.ask(ctx, id)
 		if err != nil {
@@ -169,15 +167,10 @@ func (f *FS) renewal(ctx context.Context, id string) (renewal, error) {
 		f.renewals.Add(id, r)
 		return r, nil
 	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return renewal{}, r.Err
-		}
-		return r.Val.(renewal), nil
-	case <-ctx.Done():
-		return renewal{}, ctx.Err()
+	if err != nil {
+		return renewal{}, err
 	}
+	return r.(renewal), nil
 }
 
 // expired tells whether the files of a prediction may be deleted by now.

@@ -79,9 +79,9 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 		return known, nil
 	}
 	// Many look at a folder at once, and some cost a second and 200 MB to parse.
-	result := f.parsing.DoChan(id, func() (any, error) {
+	known, err := f.asking.ask(ctx, "folder/"+id, askDeadline, func(ctx context.Context) (any, error) {
 		seen := f.changes.Load()
-		p, err := f.shelf(id).recall(context.WithoutCancel(ctx), id)
+		p, err := f.shelf(id).recall(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -91,15 +91,10 @@ func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
 		}
 		return known, nil
 	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*folder), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err != nil {
+		return nil, err
 	}
+	return known.(*folder), nil
 }
 
 // recall reads a prediction from the catalog. If its data was removed before

@@ -247,9 +247,9 @@ func (u *uploads) mergeLocked(told []*api.File) {
 
 // addLocked adds an upload under a name that is free.
 func (u *uploads) addLocked(file *api.File, name string, ours bool) {
-	taken := names{complaintName: true}
+	taken := names{complaintName: 1}
 	for _, one := range u.known {
-		taken[one.Name] = true
+		taken[one.Name] = 1
 	}
 	if name == "" {
 		name = file.ID

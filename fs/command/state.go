@@ -88,7 +88,7 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 		}
 	}()
 	for _, dir := range []string{cfg.dirs.data, cfg.dirs.cache} {
-		if err := private(dir); err != nil {
+		if err := ourOwn(dir); err != nil {
 			return nil, err
 		}
 	}

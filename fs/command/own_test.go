@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestPrivate(t *testing.T) {
+func TestOurOwn(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	make := func(name string, mode os.FileMode, uid int) {
@@ -46,7 +46,7 @@ func TestPrivate(t *testing.T) {
 		if strings.Contains(want, "12345") && os.Geteuid() != 0 {
 			continue // only root can make such a folder
 		}
-		err := private(at(name))
+		err := ourOwn(at(name))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}

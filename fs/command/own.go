@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// private makes a folder for local data, for its owner only, or makes sure of
+// ourOwn makes a folder for local data, for its owner only, or makes sure of
 // one that is there: what others can write to could show us their bytes as
 // outputs, or have us write where they want.
-func private(dir string) error {
+func ourOwn(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder for local data: %w; pass --cache-dir DIR for another place", err)
 	}
