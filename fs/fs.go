@@ -20,6 +20,7 @@
 //	view.go        by-date/, by-status/: folders of links
 //	collection.go  collections/, and search.go search/: links to models
 //	upload.go      files/, with parcel.go for what is on its way there
+//	gallery.go     gallery.html, from the template and style of that name
 //	model.go       models/, with docs.go for what the API says of them
 //	version.go     models/<owner>/<name>/versions/; deployment.go deployments/
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
@@ -107,6 +108,7 @@ type FS struct {
 	trainings *trainings
 	rosters   *rosters
 	uploads   *uploads
+	gallery   *gallery
 	guard     *guard
 	claims    *claims
 	misses    *misses
@@ -168,6 +170,7 @@ func New(b Backend, o Options) (*FS, error) {
 	f.since, f.renamed = written, changed.Truncate(time.Second)
 	f.progress = f.newProgress()
 	f.trainings, f.rosters = newTrainings(f), newRosters(f)
+	f.gallery = &gallery{fs: f}
 	f.uploads = newUploads(f, filepath.Join(b.Dir, "files"))
 	return f, nil
 }
@@ -228,6 +231,7 @@ func (f *FS) Root() tree.Dir {
 		{Name: "collections", Node: f.collections()},
 		{Name: "deployments", Node: f.deployments()},
 		{Name: "files", Node: f.uploads},
+		{Name: "gallery.html", Node: f.gallery.file()},
 		{Name: "models", Node: f.models()},
 		{Name: "predictions", Node: f.predictions()},
 		{Name: "search", Node: f.search()},

@@ -16,6 +16,7 @@ search/<query>/     models that are found by it: ls "search/upscale a photo".
 files/              files for models to read, for a day: cp uploads one, rm deletes
                     it, error.txt says why one was refused
 trainings/<id>/     trainings, laid out as predictions; their weights are an output
+gallery.html        the newest outputs, to look at in a browser
 account.json        whose account this is
 
 Outputs are fetched when they are read, in pieces, and kept in a cache.

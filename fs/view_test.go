@@ -20,7 +20,7 @@ func TestViews(t *testing.T) {
 		w.Start()
 		synctest.Wait()
 		for path, want := range map[string]string{
-			"":                           "README.md account.json by-date by-status collections deployments files models predictions search trainings",
+			"":                           "README.md account.json by-date by-status collections deployments files gallery.html models predictions search trainings",
 			"by-date":                    "2026",
 			"by-date/2026":               "10 11",
 			"by-date/2026/11":            "22",
