@@ -6,6 +6,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,7 +152,7 @@ func (f *FS) URLs(ctx context.Context, name string) ([]URL, error) {
 		urls = append(urls, u)
 	}
 	if len(urls) == 0 {
-		return nil, fmt.Errorf("%s: no output with a URL is here: %w", name, iofs.ErrNotExist)
+		return nil, fmt.Errorf("%s: no output with a URL is here", name)
 	}
 	return urls, nil
 }
@@ -160,15 +161,20 @@ func (f *FS) URLs(ctx context.Context, name string) ([]URL, error) {
 // not listed any more because Replicate has deleted them.
 func (f *FS) withURLs(ctx context.Context, name string) ([]*output, error) {
 	node, err := tree.Resolve(ctx, f.Root(), name)
+	made := func(name string) bool { return strings.HasPrefix(name, "output") } // not given, as input-*
 	switch node := node.(type) {
 	case *predictionDir:
-		return node.outputs(ctx, func(name string) bool { return strings.HasPrefix(name, "output") })
+		return node.outputs(ctx, made)
 	case tree.Dir:
-		return f.outputsAt(ctx, name)
+		all, err := f.outputsAt(ctx, name)
+		return slices.DeleteFunc(all, func(o *output) bool { return !made(o.name) }), err
 	case *output:
 		return []*output{node}, nil
 	}
-	if err == nil || errors.Is(err, iofs.ErrNotExist) {
+	if err == nil {
+		err = errors.New("it has no URL: only files on an output host have")
+	}
+	if errors.Is(err, iofs.ErrNotExist) || node != nil {
 		dir, base := path.Split(name)
 		if p, again := tree.Resolve(ctx, f.Root(), path.Clean(dir)); again == nil {
 			if p, ok := p.(*predictionDir); ok {

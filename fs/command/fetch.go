@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -59,7 +60,7 @@ func fetch(c *cli.Context, t target) (fs.Progress, error) {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return err
 		}
-		b.show(p.Path, p.BytesDone, p.Bytes)
+		b.show(fmt.Sprintf("%d/%d %s", p.FilesDone+1, p.Files, path.Base(p.Path)), p.BytesDone, p.Bytes)
 		return nil
 	}}, &p)
 	if errors.Is(err, cache.ErrFull) {
