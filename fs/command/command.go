@@ -28,34 +28,12 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if byMount(args) {
 		return runMount(ctx, args, in, out, errOut)
 	}
-	app := &cli.App{
-		Name:           "replicatefs",
-		Usage:          "a Replicate account as a folder",
-		Description:    "Predictions are folders, their outputs are files, and writing a prompt file runs a model.\nTry it without an account: replicatefs demo",
-		Version:        version(),
-		Reader:         in,
-		Writer:         out,
-		ErrWriter:      errOut,
-		ExitErrHandler: func(*cli.Context, error) {}, // only main exits
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return usage{err.Error()}
-		},
-		CommandNotFound: func(*cli.Context, string) {},
-		Metadata:        map[string]any{"args": args},
-		Commands:        commands(),
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return usage{fmt.Sprintf("there is no command %q", c.Args().First())}
-			}
-			return cli.ShowAppHelp(c)
-		},
+	if completing(args) {
+		return 0
 	}
-	for _, c := range app.Commands {
-		c.OnUsageError = app.OnUsageError
-		for _, sub := range c.Subcommands {
-			sub.OnUsageError = app.OnUsageError
-		}
-	}
+	app := newApp()
+	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
+	app.Metadata["args"] = args
 	err := app.RunContext(ctx, args)
 	var daemon ended // has spoken for itself
 	switch {
@@ -68,15 +46,58 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return status(err)
 }
 
+// newApp is the command line as it is described to the library.
+func newApp() *cli.App {
+	wrong := func(_ *cli.Context, err error, _ bool) error { return usage{err.Error()} }
+	app := &cli.App{
+		Name:                 "replicatefs",
+		Usage:                "a Replicate account as a folder",
+		Description:          "Predictions are folders, their outputs are files, and writing a prompt file runs a model.\nTry it without an account: replicatefs demo",
+		Version:              version(),
+		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
+		OnUsageError:         wrong,
+		CommandNotFound:      func(*cli.Context, string) {},
+		EnableBashCompletion: true,
+		Metadata:             map[string]any{},
+		Commands:             commands(),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return noCommand(c.Args().First(), c.App.Commands)
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = wrong
+		for _, sub := range c.Subcommands {
+			sub.OnUsageError = wrong
+		}
+	}
+	return app
+}
+
+// noCommand says so, and what may have been meant.
+func noCommand(name string, commands []*cli.Command) error {
+	what := fmt.Sprintf("there is no command %q", name)
+	if near := cli.SuggestCommand(commands, name); near != "" {
+		what += ". " + near
+	}
+	return usage{what}
+}
+
 // commands are all there are. Those that take flags also read them from a file.
 func commands() []*cli.Command {
 	all := []*cli.Command{
 		demoCommand(), mountCommand(), unmountCommand(), statusCommand(), loginCommand(), logoutCommand(), doctorCommand(),
 		waitCommand(), urlCommand(), fetchCommand(), cacheCommand(), lsCommand(), catCommand(), systemdCommand(), simCommand(),
+		completionCommand(), manCommand(),
 	}
 	var complete func([]*cli.Command)
 	complete = func(some []*cli.Command) {
 		for _, c := range some {
+			if c.BashComplete == nil && len(c.Subcommands) == 0 {
+				c.BashComplete = completeFlags
+			}
 			if len(c.Flags) > 0 {
 				c.Flags = append(c.Flags, settingsFlag())
 				c.Before = readSettings

@@ -51,6 +51,9 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", 0, ""},
 		{"bogus", exitUsage, `no command "bogus"`},
+		{"mout", exitUsage, `Did you mean "mount"?`},
+		{"completion csh", exitUsage, "csh cannot"},
+		{"unmount -- dir --generate-bash-completion", 0, ""},
 		{"mount", exitUsage, "takes one folder"},
 		{"mount a b", exitUsage, "takes one folder"},
 		{"mount dir --wait 3s", exitUsage, "--wait comes too late"},

@@ -31,7 +31,7 @@ func byMount(args []string) bool {
 	if strings.HasPrefix(name, "mount.") && strings.HasSuffix(name, "replicatefs") {
 		return true
 	}
-	return len(args) == 5 && args[3] == "-o" && !isCommand(args[1])
+	return len(args) == 5 && args[3] == "-o" && !strings.HasPrefix(args[4], "-") && !isCommand(args[1])
 }
 
 func isCommand(name string) bool {
