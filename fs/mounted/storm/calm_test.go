@@ -1,9 +1,16 @@
 package storm
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"path"
+	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"replicatefs/fs/mounted"
 )
@@ -22,6 +29,66 @@ func (s *storm) calm() {
 	all.Wait()
 	s.paid()
 	s.settles()
+}
+
+// kept has Replicate delete everything. What was made by a save that was told
+// to be well is still there.
+func (s *storm) kept() {
+	var files []file
+	bought := s.bought()
+	for _, save := range s.saves {
+		if save.said != "ok" {
+			continue
+		}
+		for _, r := range bought[save.prompt] {
+			files = append(files, s.outputs(r)...)
+		}
+	}
+	mounted.Until(s.T, "nothing is left to be kept", func() bool {
+		var stats struct{ Keep struct{ Pending *int } }
+		raw, err := s.mount.Command("cat", s.mount.Path(".replicatefs", "stats.json")).Output()
+		if err == nil {
+			err = json.Unmarshal(raw, &stats)
+		}
+		return err == nil && stats.Keep.Pending != nil && *stats.Keep.Pending == 0
+	})
+	s.account.Advance(2 * time.Hour)
+	s.mount.Remount()
+	for _, f := range files {
+		if said, err := s.child("read", "through", s.mount.Path(f.path), f.truth, "1"); said != "ok" {
+			s.Errorf("%s was not kept: %s, %v; seed %d", f.path, said, err, s.seed)
+		}
+	}
+	s.Logf("%d files were kept", len(files))
+}
+
+// outputs are the files of a run, as the delivery host has them.
+func (s *storm) outputs(r run) []file {
+	var urls []string
+	if r.Status != "succeeded" || json.Unmarshal(r.Output, &urls) != nil {
+		return nil
+	}
+	var files []file
+	for i, u := range urls {
+		if !strings.HasPrefix(u, "http") {
+			continue // a piece of text
+		}
+		resp, err := http.Get(u)
+		if err != nil {
+			s.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			s.Fatal(u, resp.Status, err)
+		}
+		truth := filepath.Join(s.mount.Work, fmt.Sprint(r.ID, i))
+		if err := os.WriteFile(truth, b, 0o644); err != nil {
+			s.Fatal(err)
+		}
+		files = append(files, file{fmt.Sprintf("predictions/%s/output-%d%s", r.ID, i, path.Ext(u)), truth})
+	}
+	return files
 }
 
 // settles waits until the program holds no more than an idle one does.

@@ -104,7 +104,7 @@ func (s *storm) script(text string) string {
 func (s *storm) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	like := s.mount.Command(name, args...)
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = like.Dir, like.Env, like.SysProcAttr, time.Second
+	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = like.Dir, like.Env, like.SysProcAttr, patience
 	return cmd
 }
 

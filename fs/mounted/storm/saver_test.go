@@ -46,9 +46,16 @@ func saveChild(args []string) error {
 	return syscall.Close(fd)
 }
 
-// bought counts the runs of each prompt, as Replicate has them on its bill.
-func (s *storm) bought() map[string][]string {
-	ids := map[string][]string{}
+// A run is one as Replicate has it on its bill.
+type run struct {
+	ID, Status string
+	Input      struct{ Prompt string }
+	Output     json.RawMessage
+}
+
+// bought are the runs of each prompt.
+func (s *storm) bought() map[string][]run {
+	runs := map[string][]run{}
 	for next := s.account.Server.BaseURL() + "/predictions"; next != ""; {
 		req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, next, nil)
 		if err != nil {
@@ -61,10 +68,7 @@ func (s *storm) bought() map[string][]string {
 		}
 		var page struct {
 			Next    string
-			Results []struct {
-				ID    string
-				Input struct{ Prompt string }
-			}
+			Results []run
 		}
 		err = json.NewDecoder(resp.Body).Decode(&page)
 		resp.Body.Close()
@@ -72,11 +76,11 @@ func (s *storm) bought() map[string][]string {
 			s.Fatal(err)
 		}
 		for _, p := range page.Results {
-			ids[p.Input.Prompt] = append(ids[p.Input.Prompt], p.ID)
+			runs[p.Input.Prompt] = append(runs[p.Input.Prompt], p)
 		}
 		next = page.Next
 	}
-	return ids
+	return runs
 }
 
 // paid checks that nothing was paid for twice, and that what was said to be

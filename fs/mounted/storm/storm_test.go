@@ -50,6 +50,7 @@ func TestStorm(t *testing.T) {
 			s := brew(t, n, user)
 			s.rage(*length, apiFaults, deliveryFaults, true)
 			s.calm()
+			s.kept()
 		})
 	}
 }
@@ -66,6 +67,7 @@ func TestWeather(t *testing.T) {
 				s.rage(2*time.Second, []fault{f}, nil, false)
 			}
 			s.calm()
+			s.kept()
 		})
 	}
 }
