@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -377,5 +378,25 @@ func TestMetrics(t *testing.T) {
 	var failure *mounted.Failure
 	if _, err := a.Try(mounted.Options{Flags: []string{"--metrics-addr=" + stats.Mount.Metrics}}); !errors.As(err, &failure) || failure.Status != 1 || !strings.Contains(failure.Said, "--metrics-addr") {
 		t.Errorf("a second mount at the same address: %v", err)
+	}
+}
+
+// Who waits is told that the mount ended, and does not hold up its end.
+func TestWaitOutlivesNoMount(t *testing.T) {
+	t.Parallel()
+	m := serveSlow(t).Mount(mounted.Options{Flags: []string{"--poll=1h", "--wait=0"}})
+	id := puppetRun(t, m)
+	wait := program(t, m, "wait", m.Path("predictions", id))
+	var said strings.Builder
+	wait.Stdout, wait.Stderr = &said, &said
+	if err := wait.Start(); err != nil {
+		t.Fatal(err)
+	}
+	mounted.Until(t, "the command is connected", func() bool {
+		return strings.Contains(sh(t, m, `ls -l /proc/`+strconv.Itoa(wait.Process.Pid)+`/fd 2>/dev/null || true`), "socket:")
+	})
+	m.Stop()
+	if err := wait.Wait(); err == nil || !strings.Contains(said.String(), "ended") && !strings.Contains(said.String(), "does not answer") {
+		t.Errorf("wait: %v, %q", err, said.String())
 	}
 }
