@@ -28,7 +28,7 @@ func complaints(e *jsonschema.ValidationError, input any) []string {
 		}
 		return all
 	case *why.Type:
-		return must("be %s", kinds(k.Want))
+		return must("be %s", kindsInWords(k.Want))
 	case *why.Enum:
 		return must("be one of %s", choices(k.Want))
 	case *why.Const:
@@ -87,7 +87,7 @@ func either(e *jsonschema.ValidationError, input any, must func(string, ...any) 
 		}
 		types = append(types, k.Want...)
 	}
-	return must("be %s", kinds(types))
+	return must("be %s", kindsInWords(types))
 }
 
 // fieldName is the place of a value as a person writes it: a, a.b, a[2].
@@ -126,8 +126,8 @@ func at(v any, location []string) any {
 	return v
 }
 
-// kinds are types in words.
-func kinds(types []string) string {
+// kindsInWords are types in words.
+func kindsInWords(types []string) string {
 	var all []string
 	for _, t := range [...]struct{ name, words string }{
 		{"integer", "a whole number"}, {"number", "a number"}, {"boolean", "true or false"}, {"string", "text"},

@@ -68,11 +68,16 @@ func temporary(name string) bool {
 	return false
 }
 
-// entries are the triggers and temporary files that stand on the desk now.
+// entries are the triggers, drafts and temporary files that stand on the desk now.
 func (d *desk) entries() []tree.Entry {
+	var entries []tree.Entry
+	for _, name := range d.fs.drafts.folders(d.where) {
+		if x, ok := d.draft(name); ok {
+			entries = append(entries, tree.Entry{Name: name, Node: x})
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var entries []tree.Entry
 	for name := range triggers {
 		if !d.hiddenLocked(name) {
 			entries = append(entries, tree.Entry{Name: name, Node: &trigger{d, name}})
@@ -92,12 +97,16 @@ func (d *desk) entries() []tree.Entry {
 // find returns the node of a name that stands on the desk.
 func (d *desk) find(name string) (tree.Node, bool) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.scratch[name]; s != nil {
+	s, shown := d.scratch[name], triggers[name] != nil && !d.hiddenLocked(name)
+	d.mu.Unlock()
+	if s != nil {
 		return s, true
 	}
-	if triggers[name] != nil && !d.hiddenLocked(name) {
+	if shown {
 		return &trigger{d, name}, true
+	}
+	if x, ok := d.draft(name); ok {
+		return x, true
 	}
 	return nil, false
 }
@@ -114,6 +123,9 @@ func (d *desk) hiddenLocked(name string) bool {
 // Create makes a temporary file, or a trigger again that was removed for a
 // moment.
 func (d *desk) Create(_ context.Context, name string) (tree.Saver, error) {
+	if _, ok := d.draft(name); ok {
+		return nil, iofs.ErrExist
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -137,6 +149,9 @@ func (d *desk) Create(_ context.Context, name string) (tree.Saver, error) {
 // Remove removes a temporary file, or hides a trigger for a moment: install
 // and some editors remove a name before they write it anew.
 func (d *desk) Remove(_ context.Context, name string, dir bool) error {
+	if x, ok := d.draft(name); ok && dir && !d.fs.o.ReadOnly {
+		return d.removeDraft(x)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -157,7 +172,13 @@ func (d *desk) Remove(_ context.Context, name string, dir bool) error {
 // moved aside (vim keeps a backup so) leaves an empty file there.
 func (d *desk) Rename(ctx context.Context, name string, to tree.Dir, newName string) error {
 	target, ok := to.(interface{ desktop() *desk })
-	if !ok || target.desktop() != d || d.fs.o.ReadOnly {
+	if !ok || d.fs.o.ReadOnly {
+		return tree.ErrReadOnly
+	}
+	if x, ok := d.draft(name); ok {
+		return d.moveDraft(x, target.desktop(), newName)
+	}
+	if target.desktop() != d {
 		return tree.ErrReadOnly
 	}
 	d.mu.Lock()
@@ -165,7 +186,7 @@ func (d *desk) Rename(ctx context.Context, name string, to tree.Dir, newName str
 	switch {
 	case s != nil && triggers[newName] != nil:
 		d.mu.Unlock()
-		if err := d.save(ctx, newName, s.content()); err != nil {
+		if err := d.trigger(ctx, newName, s.content()); err != nil {
 			return err
 		}
 		d.mu.Lock()
@@ -185,4 +206,4 @@ func (d *desk) Rename(ctx context.Context, name string, to tree.Dir, newName str
 	return nil
 }
 
-func (d *desk) desktop() *desk { return d }
+func (d *deskDir) desktop() *desk { return d.desk }

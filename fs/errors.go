@@ -71,6 +71,8 @@ func (f *FS) explain(err error, where string) error {
 		return say(errAmbiguous, "%v\nLook into predictions/ before saving again: the run may have started, and would be paid for twice.", err)
 	case errors.Is(err, tree.ErrQuota):
 		return say(tree.ErrQuota, "Replicate wants payment first: %s", answer.Detail)
+	case errors.Is(err, tree.ErrTooLarge):
+		return say(tree.ErrTooLarge, "Nothing was run: %v", err)
 	case errors.Is(err, tree.ErrBusy) && answer != nil:
 		return say(tree.ErrBusy, "Replicate limits how often this account may run models, and the wait (--wait %v) was too short: %s", f.o.Wait, answer.Detail)
 	case errors.Is(err, tree.ErrBusy):

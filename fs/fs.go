@@ -24,6 +24,7 @@
 //	model.go       models/, with docs.go for what the API says of them
 //	version.go     models/<owner>/<name>/versions/; deployment.go deployments/
 //	desk.go        triggers and temporary files; save.go, run.go what a save does
+//	draft.go       folders where a run is prepared; inputs.go what they say, upload.go
 //	rules.go       what a model's schema says of its input; complaint.go in words
 //	sync.go        news from the API into the catalog
 //	crawl.go       the past into the catalog; intake.go what news does there
@@ -95,6 +96,7 @@ type FS struct {
 	cache   *cache.Cache
 	catalog *catalog.Catalog
 	account *api.Account
+	drafts  *draftStore
 	since   time.Time    // of what is fixed in the tree
 	renamed time.Time    // when what account.json says changed
 	begun   time.Time    // when this mount was
@@ -172,6 +174,10 @@ func New(b Backend, o Options) (*FS, error) {
 	f.trainings, f.rosters = newTrainings(f), newRosters(f)
 	f.gallery = &gallery{fs: f}
 	f.uploads = newUploads(f, filepath.Join(b.Dir, "files"))
+	if f.drafts, err = openDrafts(b.Dir); err != nil {
+		f.end()
+		return nil, err
+	}
 	return f, nil
 }
 
@@ -219,6 +225,9 @@ func (f *FS) Close() {
 	f.end()
 	f.tasks.Wait()
 	f.folders.Purge()
+	if err := f.drafts.close(); err != nil {
+		f.log.Warn("the place of drafts could not be closed", "err", err)
+	}
 }
 
 // Root is the top of the tree.
@@ -260,6 +269,16 @@ func (f *FS) desk(where string, runs runner) *desk {
 		f.desks[where] = d
 	}
 	return d
+}
+
+// moveDesk forgets the desk of a draft that went, or puts it where it went.
+func (f *FS) moveDesk(from string, to *desk) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.desks, from)
+	if to != nil {
+		f.desks[to.where] = to
+	}
 }
 
 func (f *FS) notify(c tree.Change) { f.watch(c) }

@@ -46,14 +46,14 @@ func (f *FS) models() tree.Dir {
 	}
 }
 
-// used are the models that were used, deployed or trained, or came of a
+// used are the models that were used, drafted, deployed or trained, or came of a
 // training, as owner/name, sorted.
 func (f *FS) used() []string {
 	var names []string
 	for _, g := range f.catalog.Models() {
 		names = append(names, g.Name)
 	}
-	names = slices.DeleteFunc(slices.Concat(names, f.trainings.models(), f.docs.deployed()), func(full string) bool {
+	names = slices.DeleteFunc(slices.Concat(names, f.trainings.models(), f.docs.deployed(), f.drafts.models()), func(full string) bool {
 		owner, name, ok := strings.Cut(full, "/")
 		return !ok || !ownerName.MatchString(owner) || !modelName.MatchString(name)
 	})

@@ -370,7 +370,7 @@ func (c *cancel) Save(context.Context) (tree.Draft, error) {
 	if c.fs.o.ReadOnly {
 		return nil, tree.ErrReadOnly
 	}
-	return &draft{buffer: new(buffer), commit: func(ctx context.Context) error {
+	return &opening{buffer: new(buffer), commit: func(ctx context.Context) error {
 		shelf := c.fs.shelf(c.id)
 		p, err := shelf.cancel(ctx, c.id)
 		if err != nil {

@@ -31,6 +31,12 @@ the same with a whole input, as schema.json describes it:
 
     echo '{"prompt": "a lion", "num_outputs": 4}' | tee models/black-forest-labs/flux-schnell/input.json
 
+A folder made there is a draft: each file in it is the input field of its name,
+and writing to its file run runs the model. Its results are in its latest/:
+
+    cd models/acme/upscaler && mkdir portrait && cp ~/photo.jpg portrait/image.jpg
+    echo go | tee portrait/run
+
 Both read as empty, and looking at anything here never runs anything. When a
 save is refused, error.txt beside it says why, and latest leads to no picture.
 

@@ -76,37 +76,72 @@ func encode(v any) (json.RawMessage, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// save does what saving a trigger means: it runs the model with what was
-// written, once, and waits for the outcome as Options.Wait says. The error is
-// the result of close(); its sentence is in error.txt.
-func (d *desk) save(ctx context.Context, name string, content []byte) error {
+// A sheet is what a save gives a run. Input makes of it what is checked: the
+// rules, nil where there are none, tell text from numbers and files. Sent is
+// what is sent in the end, after what had to be uploaded is.
+type sheet interface {
+	input(r *rules) (json.RawMessage, error)
+	sent(ctx context.Context) (json.RawMessage, error)
+}
+
+// given is a sheet that is the input as it is.
+type given json.RawMessage
+
+func (w given) input(*rules) (json.RawMessage, error)         { return json.RawMessage(w), nil }
+func (w given) sent(context.Context) (json.RawMessage, error) { return json.RawMessage(w), nil }
+
+// trigger does what saving a trigger means: it runs the model with what was
+// written, once, if that is anything.
+func (d *desk) trigger(ctx context.Context, name string, content []byte) error {
 	in, err := triggers[name](content)
-	if err == nil && in == nil {
+	switch {
+	case err != nil:
+		d.end(d.begin(nil), err)
+		return err
+	case in == nil:
 		return nil
 	}
-	s := d.begin()
-	if err == nil {
-		err = d.fs.run(ctx, d, s, in)
-	}
+	return d.save(ctx, given(in), nil)
+}
+
+// save runs a sheet, and waits for the outcome as Options.Wait says. The error
+// is the result of close(); its sentence is in error.txt.
+func (d *desk) save(ctx context.Context, what sheet, keep scribe) error {
+	s := d.begin(keep)
+	err := d.fs.run(ctx, d, s, what)
+	d.end(s, err)
+	return err
+}
+
+func (d *desk) end(s *save, err error) {
 	s.end(err)
 	d.fs.notify(tree.Change{Node: d.ino(), Content: true})
-	return err
 }
 
 // run sends one prediction and waits for it. It returns nil when it went well
 // or when the waiting ended first: then the run goes on.
-func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) error {
-	send, cancel := context.WithTimeout(ctx, max(f.o.Wait, minSend))
+func (f *FS) run(ctx context.Context, d *desk, s *save, what sheet) error {
+	limit := max(f.o.Wait, minSend)
+	look, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	target, err := f.check(send, d, in)
+	target, err := f.check(look, d, what)
 	if err != nil {
 		return f.explain(err, d.where)
 	}
+	// An upload takes its time, which is nobody's waiting for a run.
+	before := f.now()
+	in, err := what.sent(ctx)
+	if err != nil {
+		return f.explain(err, d.where)
+	}
+	begun := s.at.Add(f.now().Sub(before))
+	send, cancel := context.WithTimeout(ctx, limit-f.now().Sub(begun))
+	defer cancel()
 	release, err := f.guard.enter(send)
 	if err != nil {
 		return f.explain(err, d.where)
 	}
-	p, err := f.create(send, target, in)
+	p, err := f.create(send, d.where, target, in)
 	if err != nil {
 		release()
 		return f.explain(err, d.where)
@@ -120,7 +155,7 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, in json.RawMessage) erro
 	if f.o.Wait <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(f.o.Wait - f.now().Sub(s.at))
+	timer := time.NewTimer(f.o.Wait - f.now().Sub(begun))
 	defer timer.Stop()
 	select {
 	case <-flight.done:
@@ -140,10 +175,10 @@ const minSend = 10 * time.Second
 // create sends one prediction, never twice. The intent is on disk before the
 // request leaves and the id right after, so that a crash between the two can
 // be looked into at the next start.
-func (f *FS) create(ctx context.Context, target api.Target, in json.RawMessage) (*api.Prediction, error) {
+func (f *FS) create(ctx context.Context, where string, target api.Target, in json.RawMessage) (*api.Prediction, error) {
 	intent := catalog.Run{
 		ID: strconv.FormatInt(f.now().UnixNano(), 36) + "-" + strconv.FormatUint(f.sends.Add(1), 36), Started: f.now(),
-		Model: target.Model, Version: target.Version, Deployment: target.Deployment, Input: in,
+		Model: target.Model, Version: target.Version, Deployment: target.Deployment, Input: in, Note: where,
 	}
 	if err := f.catalog.PutRun(ctx, intent); err != nil {
 		return nil, fmt.Errorf("write down the run before sending it: %w", err)

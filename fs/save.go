@@ -15,8 +15,9 @@ import (
 
 // A save is one saving of a trigger and what became of it.
 type save struct {
-	n  int
-	at time.Time
+	n    int
+	at   time.Time
+	keep scribe // nil where it is remembered for the life of the mount only
 
 	mu         sync.Mutex // guards what follows
 	prediction string     // its id, once accepted
@@ -24,15 +25,28 @@ type save struct {
 	err        error
 }
 
+// A scribe writes down what became of the newest save of a desk.
+type scribe interface {
+	accepted(id string)
+	refused(sentence string)
+}
+
 // begin makes a new save the newest of its desk. Until it is accepted, latest
 // leads to it and no longer to the run before: a script's next cp must fail
 // rather than take yesterday's picture.
-func (d *desk) begin() *save {
+func (d *desk) begin(keep scribe) *save {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.saves++
-	d.newest = &save{n: d.saves, at: d.fs.now()}
+	d.newest = &save{n: d.saves, at: d.fs.now(), keep: keep}
 	return d.newest
+}
+
+// history is how many saves there were, and the newest.
+func (d *desk) history() (int, *save) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.saves, d.newest
 }
 
 // last is the newest save, or nil.
@@ -44,14 +58,20 @@ func (d *desk) last() *save {
 
 func (s *save) accept(id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.prediction = id
+	s.mu.Unlock()
+	if s.keep != nil {
+		s.keep.accepted(id)
+	}
 }
 
 func (s *save) end(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ended, s.err = true, err
+	s.mu.Unlock()
+	if s.keep != nil && err != nil {
+		s.keep.refused(err.Error())
+	}
 }
 
 // told returns the prediction's id, if it has one, and the state of the save
@@ -131,5 +151,5 @@ func (d *desk) number(words ...string) uint64 {
 	return tree.Ino(append([]string{"desk", d.where, d.made.String()}, words...)...)
 }
 
-// ino is the number of the folder itself.
+// ino is the number of the folder itself, unless it is a draft.
 func (d *desk) ino() uint64 { return tree.Ino("folder", d.where) }

@@ -44,7 +44,7 @@ func (t *trigger) Save(context.Context) (tree.Draft, error) {
 		return nil, tree.ErrReadOnly
 	}
 	b := &buffer{}
-	return &draft{buffer: b, commit: func(ctx context.Context) error { return t.desk.save(ctx, t.name, b.content()) }}, nil
+	return &opening{buffer: b, commit: func(ctx context.Context) error { return t.desk.trigger(ctx, t.name, b.content()) }}, nil
 }
 
 // A scratch is a temporary file of an editor: it keeps what is written to it,
@@ -79,20 +79,20 @@ func (s *scratch) Open(context.Context) (tree.Handle, error) { return tree.Memor
 
 // Save writes into the file itself: nothing needs a Commit to be seen.
 func (s *scratch) Save(context.Context) (tree.Draft, error) {
-	return &draft{buffer: &s.buffer, commit: func(context.Context) error {
+	return &opening{buffer: &s.buffer, commit: func(context.Context) error {
 		s.mod.Store(s.now().Unix())
 		return nil
 	}}, nil
 }
 
-// A draft is one opening of a trigger or temporary file.
-type draft struct {
+// An opening is one opening of a trigger or temporary file.
+type opening struct {
 	*buffer
 	commit func(context.Context) error
 }
 
-func (d *draft) Commit(ctx context.Context) error { return d.commit(ctx) }
-func (d *draft) Close() error                     { return nil }
+func (d *opening) Commit(ctx context.Context) error { return d.commit(ctx) }
+func (d *opening) Close() error                     { return nil }
 
 // A buffer is a file in memory, up to maxSave.
 type buffer struct {

@@ -38,6 +38,18 @@ type upload struct {
 // uploads are all of them, newest first; guarded by Sim.mu.
 type uploads []*upload
 
+// Uploaded is the content of each uploaded file, newest first, for tests. It
+// must not be changed.
+func (s *Sim) Uploaded() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([][]byte, len(s.uploads))
+	for i, u := range s.uploads {
+		all[i] = u.data
+	}
+	return all
+}
+
 type uploadShape struct {
 	ID       string            `json:"id"`
 	Name     string            `json:"name"`

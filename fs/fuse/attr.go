@@ -1,6 +1,7 @@
 package fuse
 
 import (
+	"errors"
 	iofs "io/fs"
 	"time"
 
@@ -74,6 +75,18 @@ func fileType(n tree.Node) uint32 {
 	}
 }
 
+// nameless is what stat shows of a stored file whose name was removed while it
+// is open for writing.
+func (b *binding) nameless(id uint64, err error) (tree.Info, error) {
+	info := tree.Info{Mode: 0o644, Live: true}
+	b.nodes.look(id, func(o *opened) {
+		if len(o.drafts) > 0 {
+			info.Size, err = o.drafts[len(o.drafts)-1].d.Size(), nil
+		}
+	})
+	return info, err
+}
+
 func (b *binding) GetAttr(cancel <-chan struct{}, in *gofuse.GetAttrIn, out *gofuse.AttrOut) gofuse.Status {
 	n, ok := b.nodes.node(in.NodeId)
 	if !ok {
@@ -82,6 +95,9 @@ func (b *binding) GetAttr(cancel <-chan struct{}, in *gofuse.GetAttrIn, out *gof
 	ctx := b.request(cancel, in.Pid)
 	defer ctx.end()
 	info, err := told(ctx, n)
+	if errors.Is(err, iofs.ErrNotExist) {
+		info, err = b.nameless(in.NodeId, err)
+	}
 	if err != nil {
 		return b.fail("stat", aName, in.NodeId, "", err)
 	}

@@ -245,7 +245,7 @@ func (b *binding) fill(dir tree.Dir, n tree.Node, info tree.Info, out *gofuse.En
 // changeable says whether names can be made, removed or moved in dir.
 func changeable(dir tree.Node) bool {
 	switch dir.(type) {
-	case tree.Creator, tree.Maker, tree.Remover, tree.Renamer:
+	case tree.Creator, tree.Maker, tree.Linker, tree.Remover, tree.Renamer:
 		return true
 	}
 	return false

@@ -95,6 +95,21 @@ func (b *binding) Mkdir(cancel <-chan struct{}, in *gofuse.MkdirIn, name string,
 	})
 }
 
+func (b *binding) Symlink(cancel <-chan struct{}, h *gofuse.InHeader, target, name string, out *gofuse.EntryOut) gofuse.Status {
+	if dir, status := b.dir(h.NodeId); status == gofuse.OK {
+		if _, ok := dir.(tree.Linker); !ok {
+			return gofuse.EPERM // this is no place for links, whoever asks
+		}
+	}
+	return b.change("symlink", cancel, h, name, func(ctx context.Context, dir tree.Dir) error {
+		l, err := dir.(tree.Linker).Link(ctx, name, target)
+		if err != nil {
+			return err
+		}
+		return b.entry(ctx, dir, l, out)
+	})
+}
+
 func (b *binding) Unlink(cancel <-chan struct{}, h *gofuse.InHeader, name string) gofuse.Status {
 	return b.remove(cancel, h, name, false)
 }
@@ -163,20 +178,26 @@ func (b *binding) Rename(cancel <-chan struct{}, in *gofuse.RenameIn, name, newN
 		if replaced != nil {
 			b.unlinked(replaced)
 		}
+		// Who has it open, or works in it, knows it by its number: that one
+		// must be found at its new place.
+		if moved, err := to.Lookup(ctx, newName); err == nil {
+			b.nodes.renew(moved)
+		}
 		return nil
 	})
 }
 
-// SetAttr changes sizes. Editors and cp -p also set modes, owners and times
-// of what they have written; we have no place for these, and to refuse them
-// would make a good save look failed.
+// SetAttr changes sizes, and times where there is a place for them. Editors
+// and cp -p also set modes, owners and times of what they have written; to
+// refuse those would make a good save look failed.
 func (b *binding) SetAttr(cancel <-chan struct{}, in *gofuse.SetAttrIn, out *gofuse.AttrOut) gofuse.Status {
 	n, ok := b.nodes.node(in.NodeId)
 	if !ok {
 		return gofuse.ENOENT
 	}
-	saver, ok := n.(tree.Saver)
-	if b.o.ReadOnly || !ok && !changeable(n) {
+	saver, _ := n.(tree.Saver)
+	toucher, _ := n.(tree.Toucher)
+	if b.o.ReadOnly || saver == nil && toucher == nil && !changeable(n) {
 		return gofuse.EROFS
 	}
 	ctx := b.request(cancel, in.Pid)
@@ -187,6 +208,11 @@ func (b *binding) SetAttr(cancel <-chan struct{}, in *gofuse.SetAttrIn, out *gof
 		}
 		if err := b.truncate(ctx, saver, in, int64(size)); err != nil {
 			return b.fail("truncate", aChange, in.NodeId, "", err)
+		}
+	}
+	if mod, ok := in.GetMTime(); ok && toucher != nil {
+		if err := toucher.Touch(ctx, mod); err != nil {
+			return b.fail("touch", aChange, in.NodeId, "", err)
 		}
 	}
 	get := gofuse.GetAttrIn{InHeader: in.InHeader}

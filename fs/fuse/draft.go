@@ -23,6 +23,9 @@ import (
 //   - else at the RELEASE, when no process has the file open any more. Nobody
 //     waits for that one and nobody learns its error.
 //
+// An ordinary, stored file (tree.Truncater) may be written again after that,
+// and is then saved again.
+//
 // Shells are why it is not simpler. For { echo a; echo b >&2; echo c; } > f
 // they flush f in the middle, and each child that inherited f flushes it too.
 // A program that is killed flushes as well; its draft is never saved.
@@ -158,13 +161,18 @@ func (b *binding) Flush(cancel <-chan struct{}, in *gofuse.FlushIn) gofuse.Statu
 	if !ok || !w.dirty.Load() {
 		return gofuse.OK
 	}
-	if !b.complete(w, in.Pid) || !w.move(committed) {
+	if !b.complete(w, in.Pid) || !w.whole && !w.move(committed) {
 		return gofuse.OK
 	}
 	ctx := b.save(cancel, in.Pid)
 	defer ctx.end()
+	if w.whole {
+		w.dirty.Store(false) // before the content is, so that no write is missed
+	}
 	err := w.d.Commit(ctx)
-	w.dirty.Store(false)
+	if !w.whole {
+		w.dirty.Store(false)
+	}
 	return b.fail("save", aChange, in.NodeId, "", err)
 }
 

@@ -59,6 +59,9 @@ func errno(err error, s subject) (gofuse.Status, bool) {
 	// missing in our cache does not mean that the user's file is missing.
 	var foreign syscall.Errno
 	machine := errors.As(err, &foreign)
+	if machine && s == aChange && foreign == syscall.ENOSPC {
+		return gofuse.Status(syscall.ENOSPC), true // that the disk is full is for its owner to know
+	}
 	for _, e := range errnos {
 		if !errors.Is(err, e.err) || machine && errors.Is(foreign, e.err) {
 			continue

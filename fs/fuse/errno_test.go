@@ -46,7 +46,9 @@ func TestErrno(t *testing.T) {
 		{&iofs.PathError{Op: "x", Path: "y", Err: iofs.ErrNotExist}, aName, syscall.ENOENT, true},
 		// What the machine says about a file of ours is not about the user's.
 		{missing, aName, syscall.EIO, false},
-		{fmt.Errorf("cache: %w", syscall.ENOSPC), aChange, syscall.EIO, false},
+		{fmt.Errorf("cache: %w", syscall.ENOSPC), aHandle, syscall.EIO, false},
+		// But what is written and does not fit does not fit.
+		{fmt.Errorf("drafts: %w", syscall.ENOSPC), aChange, syscall.ENOSPC, true},
 		{fmt.Errorf("cache: %w", syscall.ENOSYS), aName, syscall.EIO, false},
 		{fmt.Errorf("cache: %w", syscall.EACCES), aName, syscall.EIO, false},
 		{fmt.Errorf("%w: %w", tree.ErrBusy, syscall.EAGAIN), aChange, syscall.EBUSY, true},

@@ -29,10 +29,6 @@ func (refusals) Link(<-chan struct{}, *gofuse.LinkIn, string, *gofuse.EntryOut) 
 	return gofuse.EPERM
 }
 
-func (refusals) Symlink(<-chan struct{}, *gofuse.InHeader, string, string, *gofuse.EntryOut) gofuse.Status {
-	return gofuse.EPERM
-}
-
 // Fsync saves nothing: editors call it in the middle. What was written is as
 // safe as it will be.
 func (refusals) Fsync(<-chan struct{}, *gofuse.FsyncIn) gofuse.Status { return gofuse.OK }

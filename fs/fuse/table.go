@@ -122,6 +122,22 @@ func (t *table) link(n tree.Node) uint64 {
 	return id
 }
 
+// renew puts a newer node in place of the one with its number, if the kernel
+// knows that.
+func (t *table) renew(n tree.Node) {
+	ino := n.Ino()
+	s := t.shard(ino)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.alias[ino]
+	if !ok {
+		id = ino
+	}
+	if k, ok := s.nodes[id]; ok {
+		s.nodes[id] = known{n, k.lookups}
+	}
+}
+
 // forget takes back n times of link. The kernel's answers to our replies and
 // its forgetting cross on the way; counting makes the order harmless.
 func (t *table) forget(id, n uint64) {

@@ -26,7 +26,7 @@
 // Almost everything is read-only. A file that can be written implements
 // Saver; what was written takes effect at Commit and not before. Folders in
 // which names can be made, removed or renamed implement Creator, Maker,
-// Remover and Renamer. All others refuse, with ErrReadOnly.
+// Linker, Remover and Renamer. All others refuse, with ErrReadOnly.
 //
 // All methods may be called from several goroutines at once.
 package tree
@@ -161,16 +161,22 @@ type Draft interface {
 
 	// Commit says that the content is complete and does what saving means
 	// here. It may wait for the outcome as long as ctx allows; an ended ctx
-	// ends the waiting, not what was begun. It is called at most once, and
-	// never if nothing was written.
+	// ends the waiting, not what was begun. It is called at most once, but
+	// see Truncater, and never if nothing was written.
 	Commit(ctx context.Context) error
 }
 
-// A Truncater is a Saver whose stored content can be cut to size without an
-// opening. Where a Saver is none, only the size 0 is accepted, and does
-// nothing.
+// A Truncater is a Saver of an ordinary, stored file. Its content can be cut to
+// size without an opening, and what is written is there at once, so that more
+// may be written after a Commit, which then comes again. Where a Saver is none,
+// only the size 0 is accepted, and does nothing.
 type Truncater interface {
 	Truncate(ctx context.Context, size int64) error
+}
+
+// A Toucher is a node whose time of change can be set.
+type Toucher interface {
+	Touch(ctx context.Context, mod time.Time) error
 }
 
 // A Creator is a folder in which files can be made.
@@ -183,6 +189,11 @@ type Creator interface {
 // A Maker is a folder in which folders can be made.
 type Maker interface {
 	Mkdir(ctx context.Context, name string) (Dir, error)
+}
+
+// A Linker is a folder in which links can be made.
+type Linker interface {
+	Link(ctx context.Context, name, target string) (Link, error)
 }
 
 // A Remover is a folder from which names can be removed.
