@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -50,14 +51,15 @@ type ContentInfo struct {
 // There are two lanes. Small requests take one where HTTP/2 is welcome: many of
 // them share a connection and one that is no longer wanted is dropped without
 // losing it. Large ones take a lane of several HTTP/1.1 connections, because one
-// connection is one TCP window. A host without HTTP/2 needs no second lane.
+// connection is one TCP window; these can be opened ahead, see Prepare. Plain
+// http, which is spoken to this machine only, has one lane.
 type Content struct {
 	hosts *hosts
 	agent string
 	log   *slog.Logger
 
 	small, bulk *http.Client
-	single      sync.Map // hosts that have answered in HTTP/1
+	spares      *spares // nil with a transport of others
 	sent        tally
 
 	drains chan struct{} // limits how many bodies are read to their end after Close
@@ -83,14 +85,15 @@ func NewContent(o ContentOptions) (*Content, error) {
 	small, bulk := o.Transport, o.Transport
 	if o.Transport == nil {
 		d := &dialer{hosts: h}
-		small, bulk = contentTransport(d, true), contentTransport(d, false)
+		c.spares = newSpares(d)
+		small, bulk = contentTransport(d, c.spares, true), contentTransport(d, c.spares, false)
 	}
 	c.small = &http.Client{Transport: small, CheckRedirect: c.redirect}
 	c.bulk = &http.Client{Transport: bulk, CheckRedirect: c.redirect}
 	return c, nil
 }
 
-func contentTransport(d *dialer, http2 bool) *http.Transport {
+func contentTransport(d *dialer, s *spares, http2 bool) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  d.proxy,
 		DialContext:            d.dial,
@@ -104,7 +107,14 @@ func contentTransport(d *dialer, http2 bool) *http.Transport {
 	}
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
-	if http2 {
+	if !http2 {
+		t.DialTLSContext = func(ctx context.Context, _, at string) (net.Conn, error) {
+			return s.take(ctx, address{tls: true, at: at})
+		}
+	} else {
+		t.DialContext = func(ctx context.Context, _, at string) (net.Conn, error) {
+			return s.take(ctx, address{at: at})
+		}
 		t.Protocols.SetHTTP2(true)
 		t.HTTP2 = &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow,
@@ -126,6 +136,9 @@ func (c *Content) Close() {
 	}
 	c.mu.Unlock()
 	c.work.Wait()
+	if c.spares != nil {
+		c.spares.close()
+	}
 	c.small.CloseIdleConnections()
 	c.bulk.CloseIdleConnections()
 }
@@ -174,9 +187,6 @@ func (c *Content) redirect(req *http.Request, via []*http.Request) error {
 func (c *Content) lane(u *url.URL, n int64) *http.Client {
 	if n <= bulkSize || u.Scheme == "http" {
 		return c.small
-	}
-	if _, ok := c.single.Load(u.Host); ok {
-		return c.small // its connections are open, and as good
 	}
 	return c.bulk
 }

@@ -89,8 +89,7 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 		req.Header.Set("If-Range", a.ifRange)
 	}
 	start := time.Now()
-	lane := c.lane(u, a.n)
-	resp, err := lane.Do(req)
+	resp, err := c.lane(u, a.n).Do(req)
 	// From here on silence is a stall, which Read watches.
 	late := !wait.Stop() && context.Cause(own) == errFirstByte
 	if err != nil || late {
@@ -100,9 +99,6 @@ func (c *Content) fetch(ctx context.Context, a ask) (*reply, error) {
 		}
 		c.sent.add(a.op, 0)
 		return fail(r.broken(err))
-	}
-	if lane == c.small && resp.ProtoMajor == 1 {
-		c.single.Store(u.Host, true)
 	}
 	c.sent.add(a.op, resp.StatusCode)
 	r.resp, r.rest = resp, resp.ContentLength

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -22,6 +23,10 @@ type counted struct {
 }
 
 func newTLS(t *testing.T, http2 bool, h http.HandlerFunc) (*counted, *Content) {
+	return newTLSWatched(t, http2, h, func(*http.Server) {})
+}
+
+func newTLSWatched(t *testing.T, http2 bool, h http.HandlerFunc, watch func(*http.Server)) (*counted, *Content) {
 	s := &counted{protos: map[string]int{}}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -30,6 +35,8 @@ func newTLS(t *testing.T, http2 bool, h http.HandlerFunc) (*counted, *Content) {
 		h(w, r)
 	}))
 	s.EnableHTTP2 = http2
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are given up
+	watch(s.Config)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	host := strings.TrimPrefix(s.URL, "https://")
@@ -40,9 +47,8 @@ func newTLS(t *testing.T, http2 bool, h http.HandlerFunc) (*counted, *Content) {
 	t.Cleanup(c.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	for _, hc := range []*http.Client{c.small, c.bulk} {
-		hc.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
-	}
+	c.small.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	c.spares.tls = &tls.Config{RootCAs: roots}
 	return s, c
 }
 

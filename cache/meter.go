@@ -32,12 +32,14 @@ const (
 	trialTime = 80 * time.Millisecond
 	trialPart = 4 << 20
 	trialWait = 1500 * time.Millisecond
-	meterFrom = 64 << 10 // fewer bytes tell nothing
+	meterFrom = 64 << 10  // fewer bytes tell nothing
+	burst     = 512 << 10 // nor do so few, if they came faster than this: they were waiting somewhere
+	burstTime = 10 * time.Millisecond
 )
 
 // note takes in that a request has brought n bytes in the time d since its first one, while active requests were receiving.
 func (m *meter) note(n int64, d time.Duration, active int) {
-	if n < meterFrom || d <= 0 {
+	if n < meterFrom || d <= 0 || n < burst && d < burstTime {
 		return
 	}
 	rate := float64(n) / d.Seconds()

@@ -198,11 +198,23 @@ func (r *Reader) noteLocked(off, end int64, local bool) {
 		}
 		o.askLocked(p.need, true, false)
 		r.win.stall(p.stream)
+		r.prepareLocked(p.stream)
 	}
 	r.countLocked()
 	r.pumpLocked()
 	o.settleLocked(p.passed)
 	r.announcer.wake()
+}
+
+// prepareLocked has connections opened while the first bytes are on their way: else the reader waits for that when it has
+// read them.
+func (r *Reader) prepareLocked(s *stream) {
+	src, ok := r.o.src.(Preparer)
+	if !ok || !r.win.soon(s) {
+		return
+	}
+	a := r.c.meter.advise()
+	src.Prepare(int(min(int64(a.conns), (r.Size()-s.pos)/a.part)))
 }
 
 // countLocked keeps Cache.wide right.

@@ -39,6 +39,12 @@ type Source interface {
 	Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadCloser, error)
 }
 
+// Preparer is a Source that can open connections before there are requests for them.
+type Preparer interface {
+	// Prepare says that there will probably be n bulk requests at once. It does not wait.
+	Prepare(n int)
+}
+
 // permanent tells whether err will come again however often we ask.
 func permanent(err error) bool {
 	if errors.Is(err, ErrGone) {

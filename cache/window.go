@@ -18,7 +18,8 @@ const (
 	midWidth  = 32 << 20        // the first wide window of a stream that began elsewhere
 	minPart   = 1 << 20         // of a request ahead of need
 	widePart  = 2 << 20         // the same on a fast wire, with memory to spare
-	lastPart  = 12 << 20        // at most: at 50 MB/s and 40 ms to the first byte the wait is a seventh of it
+	largeFile = 16 << 20        // from here on connections are opened before it is certain that they are needed
+	lastPart  = 12 << 20        // at most, but for the last round: at 50 MB/s and 40 ms to the first byte the wait is a seventh of it
 	farSeeks  = 3               // in a row without much read in between: random
 	leaveRand = 1 << 20         // read in order: not random any more
 	randSlack = 128 << 10       // what counts as in order while random: one read of the kernel
@@ -186,6 +187,11 @@ func (w *window) ramp(s *stream) {
 	}
 }
 
+// soon tells whether s may open wide before long: it reads a large file from its start, or has begun to read in order.
+func (w *window) soon(s *stream) bool {
+	return w.size >= largeFile && !w.random && s.width <= firstRead && (s.start == 0 || s.run >= probeRead)
+}
+
 // stall notes that a read of s has to wait for the network: the window is too small, unless it has only just grown.
 func (w *window) stall(s *stream) {
 	if w.random || s.width <= firstRead || s.pos < s.grown {
@@ -208,15 +214,17 @@ func (w *window) next(s *stream, most int64, a advice) (span, bool) {
 		return span{}, false
 	}
 	from := max(s.ahead, down(s.pos, chunkSize))
-	// The last round is an even one: a part left over would have fifteen connections wait for one.
-	if left, n := w.size-from, int64(a.conns); s.last == 0 && left <= n*a.part*3/2 {
-		s.last = max(min(up(left/n, chunkSize), lastPart), min(widePart, a.part))
+	width, n := min(s.width, most), int64(a.conns)
+	// All at once no more than the window holds, or the last ones would come when the others are done.
+	part := min(a.part, down(width/4*3/n, chunkSize))
+	// The last rounds are even ones: a part left over would have fifteen connections wait for one.
+	if left := w.size - from; s.last == 0 && part > 0 && left <= 2*n*part {
+		rounds := 1 + (left-1)/(n*part*5/4)
+		s.last = max(up(left/(n*rounds), chunkSize), min(widePart, a.part))
 	}
-	part := a.part
 	if s.last > 0 {
 		part = s.last
 	}
-	width := min(s.width, most)
 	part = max(min(part, down(width/4, chunkSize)), minPart)
 	end := min(up(from+part, chunkSize), w.size)
 	if end > s.pos+width {

@@ -43,7 +43,7 @@ func TestWindow(t *testing.T) {
 			{off: 384 * kib, n: 128 * kib, local: true, ahead: 184 * mib},
 		}},
 		{"the same with little memory", 256 * mib, 8 * mib, []step{
-			{off: 0, n: 512 * kib, need: span{0, 1280 * kib}, ahead: 6 * mib},
+			{off: 0, n: 512 * kib, need: span{0, 1280 * kib}, ahead: 7 * mib},
 			{off: 512 * kib, n: 2 * mib, local: true, ahead: 2 * mib},
 		}},
 		{"read-ahead that arrives out of order is still in order", 256 * mib, 192 * mib, []step{
@@ -64,7 +64,7 @@ func TestWindow(t *testing.T) {
 		}},
 		{"from the middle: first one stall, then a window", 1024 * mib, 192 * mib, []step{
 			{off: 500 * mib, n: 128 * kib, need: span{500 * mib, 501*mib + 256*kib}},
-			{off: 500*mib + 128*kib, n: 896 * kib, local: true, ahead: 24 * mib},
+			{off: 500*mib + 128*kib, n: 896 * kib, local: true, ahead: 31*mib + 512*kib},
 		}},
 		{"the end of a file", 100 * mib, 192 * mib, []step{
 			{off: 0, n: 4 * kib, need: span{0, 1280 * kib}},
@@ -79,7 +79,7 @@ func TestWindow(t *testing.T) {
 			{off: 200*mib + 4*kib, n: 252 * kib, local: true},
 			{off: 200*mib + 256*kib, n: 256 * kib, need: span{200*mib + 256*kib, 200*mib + 512*kib}},
 			{off: 200*mib + 512*kib, n: 512 * kib, need: span{200*mib + 512*kib, 201 * mib}},
-			{off: 201 * mib, n: 128 * kib, need: span{201 * mib, 202*mib + 256*kib}, ahead: 24 * mib},
+			{off: 201 * mib, n: 128 * kib, need: span{201 * mib, 202*mib + 256*kib}, ahead: 30 * mib},
 		}},
 		{"two streams of one file", 1000 * mib, 192 * mib, []step{
 			{off: 100 * mib, n: 128 * kib, need: span{100 * mib, 101*mib + 256*kib}},

@@ -115,6 +115,13 @@ func (s *source) Fetch(ctx context.Context, off, n int64, bulk bool) (io.ReadClo
 	return s.fs.content.Range(ctx, url, want, off, n)
 }
 
+// Prepare opens connections to the delivery host, unless it does not answer.
+func (s *source) Prepare(n int) {
+	if s.fs.reach.try(s.url) == nil {
+		s.fs.content.Prepare(s.url, n)
+	}
+}
+
 // renew asks the API, once, for the URL of an output that the delivery host
 // does not give: it may have moved, or be gone for good. If it is neither, the
 // delivery host is mistaken, and may be right again later.

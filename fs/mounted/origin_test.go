@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 type setting struct {
 	name      string
 	firstByte time.Duration // from a request to the first byte of its answer
-	connect   time.Duration // more for the first one of a connection: TCP and TLS
+	connect   time.Duration // until a new connection can be used: TCP and TLS
 	bandwidth int64         // bytes per second and connection; 0: none but the machine's
 }
 
@@ -51,7 +50,8 @@ func newOrigin(b *testing.B, set setting) *origin {
 		Handler: o,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			o.conns.Add(1)
-			return context.WithValue(ctx, freshKey{}, new(sync.Once))
+			// Nothing can be sent before the connection is made, which takes its time whether or not a request waits for it.
+			return context.WithValue(ctx, readyKey{}, time.Now().Add(set.connect))
 		},
 	}
 	go server.Serve(&pacedListener{ln, o})
@@ -59,7 +59,7 @@ func newOrigin(b *testing.B, set setting) *origin {
 	return o
 }
 
-type freshKey struct{}
+type readyKey struct{}
 
 // add makes a file of so many bytes that no compression or deduplication
 // helps with.
@@ -91,10 +91,9 @@ func (o *origin) reset() {
 
 func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.requests.Add(1)
-	delay := o.set.firstByte
-	r.Context().Value(freshKey{}).(*sync.Once).Do(func() { delay += o.set.connect })
+	ready := r.Context().Value(readyKey{}).(time.Time)
 	select {
-	case <-time.After(delay):
+	case <-time.After(o.set.firstByte + max(time.Until(ready), 0)):
 	case <-r.Context().Done():
 		return
 	}
