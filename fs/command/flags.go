@@ -67,6 +67,7 @@ func mountFlags() []cli.Flag {
 		&cli.StringFlag{Name: "keep", Usage: "outputs to keep for good, before Replicate deletes them: mine (of runs saved here), all or none", Value: string(fs.KeepMine), EnvVars: env("keep")},
 		&cli.StringFlag{Name: "keep-rate", Usage: "`SIZE` of what is fetched in a second to be kept, at most; no limit without it", EnvVars: env("keep-rate")},
 		&cli.BoolFlag{Name: "read-only", Usage: "run nothing", EnvVars: env("read-only")},
+		&cli.BoolFlag{Name: "xattr", Usage: "tell id, model, status and URL as extended attributes; ls -l takes longer then", EnvVars: env("xattr")},
 		&cli.DurationFlag{Name: "poll", Usage: "how often to ask for predictions made elsewhere", Value: 15 * time.Second, EnvVars: env("poll")},
 		&cli.BoolFlag{Name: "allow-other", Usage: "let other users of this machine read the mount", EnvVars: env("allow-other")},
 		&cli.StringFlag{Name: "uid", Usage: "owner of the files; you, without it", EnvVars: env("uid")},
@@ -132,6 +133,7 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 		Poll: c.Duration("poll"), Log: log, Config: told, LogTail: journal.tail,
 	}
 	cfg.mount.FsName = c.String("source")
+	cfg.mount.XAttr = c.Bool("xattr")
 	cfg.mount.AllowOther, cfg.mount.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
 	cfg.mount.Debug, cfg.mount.Log = c.Bool("debug-fuse"), log
 	return cfg, nil

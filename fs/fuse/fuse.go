@@ -51,7 +51,7 @@ type Options struct {
 	UID, GID   uint32 // the owner of everything
 	Umask      uint32 // permissions that nobody has
 	ReadOnly   bool   // refuse everything that writes, with EROFS
-	XAttr      bool   // let the kernel ask for extended attributes; there are none yet
+	XAttr      bool   // let the kernel ask for extended attributes (tree.Attributed)
 	Debug      bool   // log every request
 
 	// Negative is how long a name that is not there is believed not to be,

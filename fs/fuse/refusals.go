@@ -40,15 +40,7 @@ func (refusals) Ioctl(<-chan struct{}, *gofuse.IoctlIn, []byte, *gofuse.IoctlOut
 	return gofuse.Status(syscall.ENOTTY)
 }
 
-// Extended attributes come here with Options.XAttr only. No node has any.
-
-func (refusals) GetXAttr(<-chan struct{}, *gofuse.InHeader, string, []byte) (uint32, gofuse.Status) {
-	return 0, gofuse.ENOATTR
-}
-
-func (refusals) ListXAttr(<-chan struct{}, *gofuse.InHeader, []byte) (uint32, gofuse.Status) {
-	return 0, gofuse.OK
-}
+// Extended attributes can be read (see xattr.go) and not set.
 
 func (refusals) SetXAttr(<-chan struct{}, *gofuse.SetXAttrIn, string, []byte) gofuse.Status {
 	return gofuse.ENOTSUP

@@ -208,6 +208,16 @@ type Renamer interface {
 	Rename(ctx context.Context, name string, to Dir, newName string) error
 }
 
+// An Attributed node has facts that stat has no place for, by name. They may
+// be asked for over the network where Info may.
+type Attributed interface {
+	// Attrs are the names of those that it has, sorted.
+	Attrs(ctx context.Context) ([]string, error)
+
+	// Attr is one of them; for a name that it does not have, iofs.ErrNotExist.
+	Attr(ctx context.Context, name string) (string, error)
+}
+
 // A Change says that a node is no longer as it was last told: its attributes
 // and, with Content, its bytes; of a folder, what is in it.
 //
