@@ -17,13 +17,21 @@ import (
 func TestSizesOnce(t *testing.T) {
 	t.Parallel()
 	const predictions = 300
-	a := mounted.Serve(t, sim.Options{Past: predictions, Limits: sim.Limits{Create: -1, Other: -1}, ListLogs: true})
+	// Not of a past, whose pictures would all be drawn for their sizes.
+	a := mounted.Serve(t, sim.Options{Limits: sim.Limits{Create: -1, Other: -1}, ListLogs: true})
+	for i := range predictions {
+		at := made.Add(-time.Duration(i) * time.Second)
+		a.Add(sim.Prediction{
+			Model: "acme/blob", Status: sim.Succeeded, CreatedAt: at, CompletedAt: at,
+			Output: []any{sim.NewBlob("a.bin", 5000), sim.NewBlob("b.bin", int64(150_000+i))},
+		})
+	}
 	m := a.Mount(mounted.Options{Flags: []string{"--poll=1h"}})
 	ready(t, m)
 	a.ResetRequests()
-	sh(t, m, `ls -R "$M/predictions" >/dev/null; find "$M" -type f >/dev/null; find "$M/by-date" -type l >/dev/null`)
+	sh(t, m, `ls -R "$M/predictions" >/dev/null; find "$M"/predictions "$M"/by-* -type f >/dev/null; find "$M/by-date" -type l >/dev/null`)
 	if n := len(a.Requests()); n != 0 {
-		t.Errorf("ls and find cost %d requests:\n%s", n, requests(a, sim.Delivery))
+		t.Errorf("ls and find cost %d requests:\n%s", n, requests(a, sim.API)+requests(a, sim.Delivery))
 	}
 	outputs := strings.Count(sh(t, m, `find "$M/predictions" -type f -name 'output*' ! -name output.json ! -name output.txt`), "\n")
 	sum := sh(t, m, `du -s --apparent-size "$M/predictions"; find "$M/predictions" -type f -size +100k | LC_ALL=C sort`)
