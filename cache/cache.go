@@ -296,6 +296,7 @@ func (c *Cache) stored(o *object, err error) {
 	switch {
 	case err == nil:
 		c.flusher.add(o)
+		c.flusher.wait()
 	case refusal(err):
 		c.evictor.wake()
 	default:
