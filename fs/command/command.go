@@ -89,7 +89,7 @@ func noCommand(name string, commands []*cli.Command) error {
 func commands() []*cli.Command {
 	all := []*cli.Command{
 		demoCommand(), mountCommand(), unmountCommand(), statusCommand(), loginCommand(), logoutCommand(), doctorCommand(),
-		waitCommand(), urlCommand(), fetchCommand(), cacheCommand(), lsCommand(), catCommand(), systemdCommand(), simCommand(),
+		runCommand(), waitCommand(), urlCommand(), fetchCommand(), cacheCommand(), lsCommand(), catCommand(), systemdCommand(), simCommand(),
 		completionCommand(), manCommand(),
 	}
 	var complete func([]*cli.Command)

@@ -93,6 +93,9 @@ func TestLook(t *testing.T) {
 			t.Errorf("replicatefs %s: status %d, %q (%s), want %q", test.args, status, out, said, test.out)
 		}
 	}
+	if status, out, said := run(t, "ls", "predictions", "nothing", "/predictions/"+id+"/status"); status != exitFailed || out != "predictions:\n"+id+"\n\nnothing:\n\npredictions/"+id+"/status:\nstatus\n" || !strings.Contains(said, "nothing") {
+		t.Errorf("ls of three paths, one of which is not there: status %d, %q, %q", status, out, said)
+	}
 	if _, out, _ := run(t, "ls"); !strings.HasPrefix(out, "README.md\naccount.json\nby-date\n") {
 		t.Errorf("ls says %q", out)
 	}

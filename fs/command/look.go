@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	iofs "io/fs"
@@ -17,17 +18,31 @@ import (
 func lsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ls",
-		Usage:     "list a folder of the account, without a mount",
-		ArgsUsage: "[PATH]",
+		Usage:     "list folders of the account, without a mount",
+		ArgsUsage: "[PATH...]",
+		Description: "Paths are those of a mount, from its top.\n\n" +
+			"   replicatefs ls -l predictions\n" +
+			"   replicatefs ls models/black-forest-labs/flux-schnell",
 		Flags: append(flags(connectionFlags(), localFlags()),
 			&cli.BoolFlag{Name: "long", Aliases: []string{"l"}, Usage: "with mode, size and time", EnvVars: env("long")}),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 0, 1, "a path, or none")
+			args, err := arguments(c, 0, 1000, "paths, or none")
 			if err != nil {
 				return err
 			}
-			return look(c, func(root iofs.FS) error {
-				return ls(root, inside(args), c.Bool("long"), c.App.Writer)
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			first := true
+			return look(c, args, func(root iofs.FS, name string) error {
+				if len(args) > 1 {
+					if !first {
+						fmt.Fprintln(c.App.Writer)
+					}
+					first = false
+					fmt.Fprintf(c.App.Writer, "%s:\n", name)
+				}
+				return ls(root, name, c.Bool("long"), c.App.Writer)
 			})
 		},
 	}
@@ -72,20 +87,15 @@ func catCommand() *cli.Command {
 		Name:      "cat",
 		Usage:     "write files of the account to the output, without a mount",
 		ArgsUsage: "PATH...",
-		Flags:     flags(connectionFlags(), localFlags()),
+		Description: "Paths are those of a mount, from its top.\n\n" +
+			"   replicatefs cat models/black-forest-labs/flux-schnell/latest/output-0.webp > lion.webp",
+		Flags: flags(connectionFlags(), localFlags()),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, 1, 1000, "at least one path")
 			if err != nil {
 				return err
 			}
-			return look(c, func(root iofs.FS) error {
-				for _, arg := range args {
-					if err := cat(root, inside([]string{arg}), c.App.Writer); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			return look(c, args, func(root iofs.FS, name string) error { return cat(root, name, c.App.Writer) })
 		},
 	}
 }
@@ -100,8 +110,10 @@ func cat(root iofs.FS, name string, out io.Writer) error {
 	return err
 }
 
-// look opens the account for reading and shows its tree to f.
-func look(c *cli.Context, f func(iofs.FS) error) error {
+// look opens the account for reading and shows what is at each path to f. As
+// with the tools of these names, one that is not there does not keep the others
+// back.
+func look(c *cli.Context, paths []string, f func(root iofs.FS, name string) error) error {
 	cfg, err := configFrom(c, c.App.ErrWriter)
 	if err != nil {
 		return err
@@ -117,13 +129,20 @@ func look(c *cli.Context, f func(iofs.FS) error) error {
 	}
 	defer s.close(cfg.log)
 	s.tree.Start()
-	return f(tree.FS(c.Context, s.tree.Root()))
+	root := tree.FS(c.Context, s.tree.Root())
+	var wrong []error
+	for _, p := range paths {
+		if err := f(root, inside(p)); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // inside is a path argument as io/fs takes it: relative to the root.
-func inside(args []string) string {
-	if len(args) == 0 {
-		return "."
+func inside(arg string) string {
+	if name := strings.TrimLeft(path.Clean("/"+arg), "/"); name != "" {
+		return name
 	}
-	return path.Clean(strings.TrimLeft(path.Clean("/"+args[0]), "/"))
+	return "."
 }
