@@ -26,7 +26,6 @@ func (f *FS) own() tree.Dir {
 		says func() ([]byte, error)
 	}{
 		{"config.json", f.o.Config != nil, func() ([]byte, error) { return indent(f.o.Config), nil }},
-		{"log", f.o.LogTail != nil, func() ([]byte, error) { return f.o.LogTail(), nil }},
 		{"stats.json", true, func() ([]byte, error) {
 			raw, err := json.Marshal(f.Stats())
 			return indent(raw), err
@@ -39,8 +38,28 @@ func (f *FS) own() tree.Dir {
 			})})
 		}
 	}
+	if f.o.LogTail != nil {
+		entries = append(entries, tree.Entry{Name: "log", Node: &ownLog{tree.Text(tree.Ino("own", "log"), func(context.Context) ([]byte, time.Time, error) {
+			return f.o.LogTail(), f.now().Truncate(time.Second), nil
+		}), f.o.LogTail}})
+	}
 	return tree.Folder(tree.Ino("own"), f.since, entries...)
 }
+
+// ownLog is .replicatefs/log. Who has it open reads on as it grows, as tail -f
+// does; when its oldest lines go it is shorter, and tail begins anew.
+type ownLog struct {
+	tree.File
+	says func() []byte
+}
+
+func (l *ownLog) Open(context.Context) (tree.Handle, error) { return l, nil }
+
+func (l *ownLog) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return tree.Memory(l.says()).ReadAt(ctx, p, off)
+}
+
+func (l *ownLog) Close() error { return nil }
 
 // Stats are figures of a mount.
 type Stats struct {

@@ -184,3 +184,23 @@ func TestAttributes(t *testing.T) {
 		}
 	})
 }
+
+// The mount tells about itself: how it is set up, without secrets, and its log,
+// which can be followed.
+func TestOwnFolder(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		a := serve(t)
+		m := a.Mount(o)
+		if got := sh(t, m, `ls -A "$M"; ls "$M/.replicatefs"`); !has(got, "config.json") || !has(got, "log") || has(got, ".replicatefs") {
+			t.Errorf("the mount tells of itself in\n%s", got)
+		}
+		if got := sh(t, m, `cat "$M/.replicatefs/config.json" "$M/.replicatefs/log"`); strings.Contains(got, sim.DemoToken) || !strings.Contains(got, "output-host") {
+			t.Errorf("the configuration is\n%s", got)
+		}
+		got := sh(t, m, `timeout 30 tail -n 0 -f "$M/.replicatefs/log" > followed & echo x | tee "$M/files/x.txt"
+			until grep -q uploaded followed; do echo x | tee "$M/files/x.txt"; done; kill $!; head -n 1 followed`)
+		if !strings.Contains(got, "msg=uploaded") {
+			t.Errorf("tail -f shows %q", got)
+		}
+	})
+}
