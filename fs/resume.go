@@ -1,6 +1,10 @@
 package fs
 
-import "replicatefs/api"
+import (
+	"strings"
+
+	"replicatefs/api"
+)
 
 // resume picks up what the last mount left: runs of ours that had not ended
 // are watched again, and creates whose answers never came are looked for.
@@ -25,6 +29,7 @@ func (f *FS) resume() {
 			p, err := f.adopt(f.life, r, api.ErrAmbiguous)
 			if err != nil {
 				f.log.Error("a run was being sent when the last mount ended, and it is not known whether it was started", "model", r.Model, "version", r.Version, "started", r.Started, "err", err)
+				f.report(r.Note, "", f.explain(err, r.Note))
 				continue
 			}
 			r.Prediction = p.ID
@@ -34,7 +39,55 @@ func (f *FS) resume() {
 			f.log.Warn("a run of the last mount cannot be looked for yet", "prediction", r.Prediction, "err", err)
 			continue
 		}
+		f.report(r.Note, r.Prediction, nil)
 		f.forget(f.life, r.ID)
+	}
+}
+
+// report shows where a save was made what became of it after its mount had
+// ended: its prediction, or why there is none. What was saved there since is
+// newer.
+func (f *FS) report(where, id string, err error) {
+	words := strings.Split(where, "/")
+	var d *deskDir
+	switch n := len(words); {
+	case n == 3 && words[0] == "deployments":
+		d = f.deployment(words[1] + "/" + words[2])
+	case n == 3 && words[0] == "models":
+		d = f.model(words[1] + "/" + words[2])
+	case n == 5:
+		d = f.version(words[1]+"/"+words[2], words[4])
+	case n == 4 || n == 6:
+		f.reportDraft(where, id, err)
+		return
+	default:
+		return // written down before places were
+	}
+	if d.last() != nil {
+		return
+	}
+	s := d.begin(nil)
+	if err == nil {
+		s.accept(id)
+	}
+	d.end(s, err)
+}
+
+func (f *FS) reportDraft(where, id string, err error) {
+	if _, newer := f.drafts.stat(where + "/" + latestName); newer == nil {
+		return
+	}
+	if err != nil {
+		f.tellDraft(where, err.Error())
+		return
+	}
+	dir, missing := f.drafts.root.OpenRoot(where)
+	if missing != nil {
+		return // it was removed; its run is not
+	}
+	defer dir.Close()
+	if info, err := dir.Stat("."); err == nil {
+		(&draftScribe{f, dir, storedIno(info)}).accepted(id)
 	}
 }
 

@@ -1,0 +1,113 @@
+package mounted_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"replicatefs/api/sim"
+	"replicatefs/fs/mounted"
+)
+
+// places are where a run can be started, with what is saved there.
+var places = []struct{ name, folder, prepare, file, text string }{
+	{"prompt", painter, "", "prompt.txt", "a lion"},
+	{"input", painter, "", "input.json", `{"prompt": "a lion", "seed": 7}`},
+	{"draft", painter + "/sketch", `mkdir "$D"; echo "a lion" > "$D/prompt.txt"; echo 7 > "$D/seed.txt"; : > "$D/run"`, "run", "go"},
+	{"deployment", "deployments/you/upscale-fast", "", "input.json", `{"image": "` + tinyPNG + `"}`},
+	{"version", upscaler + "/versions/VERSION", "", "input.json", `{"image": "` + tinyPNG + `"}`},
+}
+
+// Under every fault a save buys one run at most, and tells what became of it:
+// either close() is good and latest leads to the run, or error.txt says why not.
+func TestMoney(t *testing.T) {
+	throttle := sim.Throttle(time.Second, sim.InHeader)
+	late := func(f sim.Fault) sim.Fault {
+		f.Late = true
+		return f
+	}
+	faults := []struct {
+		name  string
+		fault sim.Fault
+		runs  int // of one save
+	}{
+		{"none", sim.Fault{}, 1},
+		{"reset before", sim.Fault{Reset: true}, 0},
+		{"reset after", sim.Fault{Reset: true, Late: true}, 1},
+		{"cut answer", sim.Fault{CutAfter: 20}, 1},
+		{"429", throttle, 1},
+		{"500 before", sim.Fault{Status: 500, Body: `{"detail":"oops"}`}, 0},
+		{"500 after", sim.Fault{Status: 500, Body: `{"detail":"oops"}`, Late: true}, 1},
+		{"502 before", sim.HTML(502), 0},
+		{"502 after", late(sim.HTML(502)), 1},
+		{"killed after", sim.Fault{Late: true}, 1},
+		{"killed before", sim.Fault{}, 0},
+		{"refused", sim.Fault{}, 0},
+	}
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			for _, at := range places {
+				t.Run(at.name, func(t *testing.T) {
+					a := mounted.Serve(t, sim.Options{Past: 1, Account: "you"})
+					m := a.Mount(mounted.Options{Flags: []string{"--wait=15s"}})
+					version := strings.Fields(sh(t, m, `ls "$M/`+upscaler+`/versions"`))[0]
+					folder := strings.ReplaceAll(at.folder, "VERSION", version)
+					prepare := m.Command("sh", "-euc", at.prepare)
+					prepare.Env = append(prepare.Env, "D="+m.Path(folder))
+					output(t, prepare)
+					sh(t, m, `ls "$M/`+folder+`" > /dev/null; cat "$M/`+painter+`/schema.json" "$M/`+upscaler+`/schema.json" > /dev/null`)
+					before, posts := a.Creates(), a.Count("POST", "*/predictions")
+					fault := f.fault
+					fault.Host, fault.Method, fault.Path = sim.API, "POST", "*/predictions"
+					hold := make(chan struct{})
+					release := sync.OnceFunc(func() { close(hold) })
+					defer release()
+					killed := strings.HasPrefix(f.name, "killed")
+					if killed {
+						fault.Hold = hold
+					}
+					var injected *sim.Injection
+					if f.name != "none" && f.name != "refused" {
+						injected = a.Inject(fault)
+					}
+					if f.name == "refused" {
+						a.Server.Close()
+					}
+					saver := child(m, "save", m.Path(folder, at.file), at.text)
+					closed := ""
+					if killed {
+						if err := saver.Start(); err != nil {
+							t.Fatal(err)
+						}
+						mounted.Until(t, "the create is sent", func() bool { return injected.Fired() == 1 })
+						m.Kill()
+						saver.Wait()
+						if fault.Late {
+							release() // else it never gets further
+						}
+						m.Remount()
+					} else {
+						closed = output(t, saver)
+					}
+					tell := `cd "$M/` + folder + `"; cat error.txt 2>/dev/null || cat latest/status 2>/dev/null || true`
+					told := func() string { return sh(t, m, tell) }
+					mounted.Until(t, "it is told what became of it", func() bool { return told() != "" })
+					if got := a.Creates() - before; got != f.runs {
+						t.Errorf("%d runs, want %d; close() is %q, and it says %q", got, f.runs, closed, told())
+					}
+					if got := a.Count("POST", "*/predictions") - posts; got > 1 && f.name != "429" {
+						t.Errorf("%d creates were sent, want 1", got)
+					}
+					if !killed && (closed == "ok\n") != (f.runs == 1) {
+						t.Errorf("close() is %q with %d runs", closed, f.runs)
+					}
+					if closed == "ok\n" && told() != "succeeded\n" {
+						t.Errorf("close() is ok, and it says %q", told())
+					}
+				})
+			}
+		})
+	}
+}
