@@ -75,9 +75,21 @@ func (f *FS) know(ctx context.Context, id string) error {
 // folder returns a prediction as it is known now: from the run under way,
 // else from the catalog.
 func (f *FS) folder(ctx context.Context, id string) (*folder, error) {
-	if known, ok := f.folders.Get(id); ok {
+	// What is at hand, or is just being read for somebody else, may be from
+	// before the end of the run; the kernel is told that the end is for good.
+	p, _ := f.about(id)
+	if known, ok := f.folders.Get(id); ok && known.Done() == p.Done {
 		return known, nil
 	}
+	known, err := f.read(ctx, id)
+	if err == nil && known.Done() != p.Done {
+		known, err = f.read(ctx, id)
+	}
+	return known, err
+}
+
+// read is folder from the catalog.
+func (f *FS) read(ctx context.Context, id string) (*folder, error) {
 	// Many look at a folder at once, and some cost a second and 200 MB to parse.
 	known, err := f.asking.ask(ctx, "folder/"+id, askDeadline, func(ctx context.Context) (any, error) {
 		seen := f.changes.Load()

@@ -63,24 +63,27 @@ func (s *speech) hold(p *api.Prediction) {
 	}
 }
 
-// text is what there is by now; nil if the stream adds nothing to what was
-// read. The caller must not change it.
+// text is what there is by now, nil for nothing. It is also what a read has
+// just told, before the catalog has it: who follows the file must not see it
+// shrink meanwhile. The caller must not change it.
 func (s *speech) text() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told := []byte(s.told)
-	switch {
-	case s.mute || len(s.said) <= len(told) && bytes.HasPrefix(told, s.said):
-		return nil
-	case !bytes.HasPrefix(s.said, told):
+	if !bytes.HasPrefix(s.said, told) && !bytes.HasPrefix(told, s.said) {
 		s.mute = true
-		return nil
 	}
-	return s.said[:len(s.said):len(s.said)]
+	switch {
+	case !s.mute && len(s.said) > len(told):
+		return s.said[:len(s.said):len(s.said)]
+	case len(told) > 0:
+		return told
+	}
+	return nil
 }
 
-// spoken is the text of a run under way as far as its stream has said it; nil
-// where there is nothing to add to what the catalog knows.
+// spoken is the text of a run under way as far as it is known here; nil where
+// nobody watches it.
 func (f *FS) spoken(id string) []byte {
 	f.mu.Lock()
 	fl := f.flights[id]

@@ -17,17 +17,17 @@ func TestSpeech(t *testing.T) {
 	for name, tt := range map[string]struct {
 		stream string
 		steps  string // + what the stream says, = what a read tells as output, ? somebody looks
-		want   string // of what the stream adds; - for nothing
+		want   string // - for nothing
 	}{
 		"words":                  {texts, `+Once|+ upon`, "Once upon"},
 		"nothing":                {texts, ``, "-"},
 		"nothing said":           {texts, `+`, "-"},
 		"a read behind":          {texts, `+Once|+ upon|="Once"`, "Once upon"},
-		"a read ahead":           {texts, `+Once|=["Once"," upon"," a"]`, "-"},
+		"a read ahead":           {texts, `+Once|=["Once"," upon"," a"]`, "Once upon a"},
 		"and overtaken":          {texts, `+Once|=["Once"," upon"]|+ upon|+ a`, "Once upon a"},
-		"as long as the read":    {texts, `+Once|="Once"`, "-"},
-		"something left out":     {texts, `+Once|+ a|=["Once"," upon"," a"]`, "-"},
-		"left out, and goes on":  {texts, `+Once|+ a|=["Once"," upon"," a"]|?|+ time, long`, "-"},
+		"as long as the read":    {texts, `+Once|="Once"`, "Once"},
+		"something left out":     {texts, `+Once|+ a|=["Once"," upon"," a"]`, "Once upon a"},
+		"left out, and goes on":  {texts, `+Once|+ a|=["Once"," upon"," a"]|?|+ time, long`, "Once upon a"},
 		"an early read is empty": {texts, `=null|+Once`, "Once"},
 		"a file":                 {texts, `+https://replicate.delivery/x.png`, "-"},
 		"a file by data":         {texts, `+data:image/png;base64,AAAA`, "-"},
