@@ -11,7 +11,7 @@ models/             the models that were used; any other public model is here
                     too, by its exact name: ls models/black-forest-labs/flux-schnell
 deployments/        what you deployed, to be run like a model
 collections/        models that Replicate's people put together, as links
-search/<query>/     models that are found by it: ls "search/upscale a photo".
+search/<query>/     models that are found by it: ls search/upscale.
                     Nothing is listed in search/ itself
 files/              files for models to read, for a day: cp uploads one, rm deletes
                     it, error.txt says why one was refused
