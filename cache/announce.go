@@ -117,7 +117,7 @@ func (r *Reader) nextNews(told map[int64]bool) (int64, []byte) {
 		if off >= ch.hi {
 			continue
 		}
-		r.given = r.given || o.sum.want != ""
+		r.giveLocked()
 		return off, ch.bytes(off, ch.hi)
 	}
 	return 0, nil

@@ -39,6 +39,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 )
 
@@ -97,6 +98,9 @@ func (o Options) withDefaults() Options {
 func (o Options) inUse() int64 { return o.Memory / 4 * 3 }
 func (o Options) tier() int64  { return o.Memory / 8 }
 
+// provenMost is how many files are remembered whose MD5 was right.
+const provenMost = 1 << 14
+
 // Cache holds what was read of many files. Its methods may be called at once.
 type Cache struct {
 	opt     Options
@@ -114,7 +118,8 @@ type Cache struct {
 	evictor *evictor
 	meter   meter
 
-	keptRate *rate.Limiter // nil: none
+	keptRate *rate.Limiter                // nil: none
+	proven   *lru.Cache[fileID, struct{}] // files whose MD5 was right, also when nothing of them is held any more
 	seed     maphash.Seed
 	count    counters
 	demand   atomic.Int64 // when a reader last had to wait for the network, in Unix nanoseconds; a Keep is none
@@ -147,6 +152,7 @@ func New(o Options) (*Cache, error) {
 
 		keptRate: newKeptRate(o.KeptRate),
 	}
+	c.proven, _ = lru.New[fileID, struct{}](provenMost) // fails for a size of 0 only
 	c.budget.full = c.reclaim
 	c.ctx, c.stop = context.WithCancelCause(context.Background())
 	if o.Dir != "" {

@@ -55,6 +55,15 @@ func (r *Reader) File() (*os.File, bool) {
 	return f, f != nil
 }
 
+// Proven tells whether all bytes that readers were ever given of the file, as far as this process knows, are right, or cannot
+// be checked. A reader that is closed early has bytes of a file that may yet turn out to be wrong.
+func (r *Reader) Proven() bool {
+	o := r.o
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sum.want == "" || o.c.proven.Contains(o.id.fileID)
+}
+
 // ReadAt reads like io.ReaderAt: less than len(p) only with an error, io.EOF at the end. When ctx ends it returns at once;
 // what it waited for goes on as long as the reader is open.
 func (r *Reader) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
@@ -176,7 +185,9 @@ func (r *Reader) look(off, end int64, views []view, isNew bool) ([]view, error) 
 			views = append(views, v)
 		}
 	}
-	r.given = r.given || len(views) > 0 && o.sum.want != ""
+	if len(views) > 0 {
+		r.giveLocked()
+	}
 	if isNew {
 		r.noteLocked(off, end, at == end)
 	}
@@ -274,7 +285,7 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 			continue
 		}
 		if v := o.lookLocked(off, end); v.len() > 0 {
-			r.given = r.given || o.sum.want != ""
+			r.giveLocked()
 			return v, nil
 		}
 		ch := o.chunks[i]
@@ -294,7 +305,7 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 		err := o.waitLocked(ctx, f, to)
 		switch {
 		case err == nil && !ch.bad && !o.heldBackLocked(i):
-			r.given = r.given || o.sum.want != ""
+			r.giveLocked()
 			return view{mem: ch.bytes(off, to)}, nil
 		case err == nil:
 		case ctx.Err() != nil:
@@ -307,6 +318,14 @@ func (r *Reader) wait(ctx context.Context, off, end int64) (view, error) {
 			// A fetch ahead of need may have used up its tries before anybody waited for it: the reader gets its own.
 			again = false
 		}
+	}
+}
+
+// giveLocked notes that the reader is given bytes, and whether they may turn out to be wrong.
+func (r *Reader) giveLocked() {
+	if r.o.sum.want != "" && !r.given {
+		r.given = true
+		r.c.proven.Remove(r.o.id.fileID)
 	}
 }
 

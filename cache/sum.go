@@ -146,6 +146,7 @@ func (o *object) verdictLocked() {
 	s := &o.sum
 	if hex.EncodeToString(s.hash.Sum(nil)) == s.want {
 		s.good, s.want, s.hash = true, "", nil
+		o.c.proven.Add(o.id.fileID, struct{}{})
 		return
 	}
 	o.mismatchLocked()
@@ -159,6 +160,7 @@ func (o *object) mismatchLocked() {
 	if s.hash != nil {
 		s.hash.Reset()
 	}
+	o.c.proven.Remove(o.id.fileID)
 	o.c.count.badFiles.Add(1)
 	o.c.log.Warn("file does not match its MD5 and is fetched again when it is read", "key", o.id.key)
 	o.discardLocked()

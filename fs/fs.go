@@ -115,7 +115,6 @@ type FS struct {
 	claims    *claims
 	misses    *misses
 	reach     *reach
-	spoiled   spoiled
 	keeper    *keeper
 	folders   *recent
 	renewals  *lru.Cache[string, renewal]

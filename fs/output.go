@@ -48,7 +48,7 @@ func (o *output) Info(ctx context.Context) (tree.Info, error) {
 func (o *output) info(fact catalog.Output) tree.Info {
 	p, _ := o.fs.about(o.id)
 	info := tree.Info{Mode: tree.FileMode, Size: fact.Size, ModTime: modTime(p)}
-	if p.Done && !o.fs.spoiled.has(o) {
+	if p.Done {
 		info.Valid = tree.Final
 	}
 	return info
@@ -67,7 +67,7 @@ func (o *output) Open(ctx context.Context) (tree.Handle, error) {
 	if !ok {
 		return nil, iofs.ErrNotExist
 	}
-	return &reading{Reader: o.fs.cache.Open(&source{o.fs, o.id, o.name, it.text, fact}), o: o}, nil
+	return &reading{Reader: o.fs.cache.Open(&source{o.fs, o.id, o.name, it.text, fact})}, nil
 }
 
 // key names the bytes of an output for the cache: never by the URL, which may

@@ -87,6 +87,8 @@ func (b *binding) openReader(ctx context.Context, id uint64, f tree.File, out *g
 	// Nothing was written, so there is nothing to flush: saves a round trip
 	// for each close.
 	out.OpenFlags = gofuse.FOPEN_NOFLUSH
+	p, doubts := h.(tree.Prover)
+	proven := !doubts || p.Proven()
 	b.nodes.with(id, func(o *opened) {
 		switch {
 		case r.way == direct:
@@ -101,7 +103,7 @@ func (b *binding) openReader(ctx context.Context, id uint64, f tree.File, out *g
 			o.cached++
 			// Programs that look at pictures open a file several times;
 			// what cannot change is fetched once.
-			if info.Valid == tree.Final {
+			if info.Valid == tree.Final && proven {
 				out.OpenFlags |= gofuse.FOPEN_KEEP_CACHE
 			}
 		}

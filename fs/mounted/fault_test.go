@@ -1,6 +1,7 @@
 package mounted_test
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"os"
@@ -142,6 +143,36 @@ func TestCorruptBytes(t *testing.T) {
 		}
 		if got, failed = cat(t, m, path); failed {
 			t.Error("the second cat fails too")
+		}
+		right(t, a, id, size, got, failed)
+	})
+}
+
+// A program that reads only the beginning is gone before the MD5 is known.
+// The next one does not find its pages in the kernel's cache.
+func TestCorruptHeader(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		const size = 400 * kib
+		a := serve(t)
+		id, path := addBlob(a, size)
+		m := a.Mount(o)
+		output(t, m.Command("stat", m.Path(path)))
+		a.Inject(sim.Fault{Host: sim.Delivery, Method: http.MethodGet, Corrupt: true})
+		header, _ := m.Command("head", "-c", "200000", m.Path(path)).Output() // which may be told in time
+		want := make([]byte, size)
+		a.ContentAt(id, 0, want, 0)
+		if len(header) == 200000 && bytes.Equal(header, want[:200000]) {
+			t.Fatal("the fault met no byte of the header")
+		}
+		for range 2 {
+			got, failed := cat(t, m, path)
+			if !failed {
+				right(t, a, id, size, got, failed)
+			}
+		}
+		got, failed := cat(t, m, path)
+		if failed {
+			t.Error("it never comes right")
 		}
 		right(t, a, id, size, got, failed)
 	})

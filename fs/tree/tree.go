@@ -136,6 +136,14 @@ type Backed interface {
 	File() (*os.File, bool)
 }
 
+// A Prover is a Handle of a file that cannot change, but may have been read
+// wrong: bytes are given before the last one of the file is there, and only
+// then is it known whether they were right. Where Proven is false, nobody
+// may keep for this opening what others have read before.
+type Prover interface {
+	Proven() bool
+}
+
 // An Announcer tells of bytes that arrived ahead of its reader, so that the
 // kernel can be given them before it asks.
 type Announcer interface {

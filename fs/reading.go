@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 
 	"replicatefs/api"
@@ -18,7 +17,6 @@ import (
 // as the kernel does after a failed read ahead, must not come to a good end.
 type reading struct {
 	*cache.Reader
-	o    *output
 	over atomic.Bool // wrong bytes were given
 }
 
@@ -51,7 +49,6 @@ func (r *reading) judge(err error) error {
 	case err == nil:
 	case errors.Is(err, cache.ErrMismatch):
 		r.over.Store(true)
-		r.o.fs.spoiled.add(r.o)
 	case errors.Is(err, cache.ErrGone) || errors.Is(err, api.ErrGone):
 		return fmt.Errorf("%w: %w", tree.ErrGone, err)
 	}
@@ -62,24 +59,5 @@ var (
 	_ tree.Lender    = (*reading)(nil)
 	_ tree.Backed    = (*reading)(nil)
 	_ tree.Announcer = (*reading)(nil)
+	_ tree.Prover    = (*reading)(nil)
 )
-
-// spoiled are the outputs of which wrong bytes were given to the kernel. What
-// it has of them must not outlive the opening.
-type spoiled struct {
-	any     atomic.Bool // a walk asks for each output, and there is hardly ever one
-	outputs sync.Map    // output → nil
-}
-
-func (s *spoiled) add(o *output) {
-	s.outputs.Store(*o, nil)
-	s.any.Store(true)
-}
-
-func (s *spoiled) has(o *output) bool {
-	if !s.any.Load() {
-		return false
-	}
-	_, has := s.outputs.Load(*o)
-	return has
-}
