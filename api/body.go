@@ -105,6 +105,9 @@ func (r *reply) Close() error {
 		if r.untie != nil {
 			r.untie()
 		}
+		if r.resp.ProtoMajor == 2 && r.resp.ContentLength > streamWindow && r.resp.Request.Method == http.MethodGet {
+			r.c.whole.Store(r.left == 0 || r.rest == 0)
+		}
 		finish := func() {
 			r.resp.Body.Close()
 			r.cancel(nil)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +24,10 @@ const (
 	bulkSize = 2 << 20
 
 	// streamWindow is how much an HTTP/2 server may send ahead of us: what a stream
-	// that is closed early has moved for nothing.
+	// that is closed early has moved for nothing. But a stream brings no more in a
+	// round trip, so files that are read whole get a wide one.
 	streamWindow = 384 << 10
+	wideWindow   = 4 << 20
 
 	contentTries = 3 // of Stat and Get
 )
@@ -58,9 +61,11 @@ type Content struct {
 	agent string
 	log   *slog.Logger
 
-	small, bulk *http.Client
-	spares      *spares // nil with a transport of others
-	sent        tally
+	small, wide, bulk *http.Client
+
+	whole  atomic.Bool // the last file of some length was read to its end over HTTP/2
+	spares *spares     // nil with a transport of others
+	sent   tally
 
 	drains chan struct{} // limits how many bodies are read to their end after Close
 	closed chan struct{} // closed by Close
@@ -82,18 +87,22 @@ func NewContent(o ContentOptions) (*Content, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	small, bulk := o.Transport, o.Transport
+	small, wide, bulk := o.Transport, o.Transport, o.Transport
 	if o.Transport == nil {
 		d := &dialer{hosts: h}
 		c.spares = newSpares(d)
-		small, bulk = contentTransport(d, c.spares, true), contentTransport(d, c.spares, false)
+		small, wide = contentTransport(d, c.spares, streamWindow), contentTransport(d, c.spares, wideWindow)
+		bulk = contentTransport(d, c.spares, 0)
 	}
 	c.small = &http.Client{Transport: small, CheckRedirect: c.redirect}
+	c.wide = &http.Client{Transport: wide, CheckRedirect: c.redirect}
 	c.bulk = &http.Client{Transport: bulk, CheckRedirect: c.redirect}
 	return c, nil
 }
 
-func contentTransport(d *dialer, s *spares, http2 bool) *http.Transport {
+// contentTransport makes a lane: of HTTP/2 streams with the given window where the
+// host speaks it, or of HTTP/1.1 connections only, for a window of 0.
+func contentTransport(d *dialer, s *spares, window int) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  d.proxy,
 		DialContext:            d.dial,
@@ -107,7 +116,7 @@ func contentTransport(d *dialer, s *spares, http2 bool) *http.Transport {
 	}
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
-	if !http2 {
+	if window == 0 {
 		t.DialTLSContext = func(ctx context.Context, _, at string) (net.Conn, error) {
 			return s.take(ctx, address{tls: true, at: at})
 		}
@@ -117,7 +126,7 @@ func contentTransport(d *dialer, s *spares, http2 bool) *http.Transport {
 		}
 		t.Protocols.SetHTTP2(true)
 		t.HTTP2 = &http.HTTP2Config{
-			MaxReceiveBufferPerStream: streamWindow,
+			MaxReceiveBufferPerStream: window,
 			SendPingTimeout:           15 * time.Second,
 			PingTimeout:               10 * time.Second,
 		}
@@ -140,6 +149,7 @@ func (c *Content) Close() {
 		c.spares.close()
 	}
 	c.small.CloseIdleConnections()
+	c.wide.CloseIdleConnections()
 	c.bulk.CloseIdleConnections()
 }
 
@@ -183,12 +193,19 @@ func (c *Content) redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// lane picks the client for a request of n bytes.
+// lane picks the client for a request of n bytes. Programs that look at headers do
+// so in one file after the other, and so do those that read whole files: what
+// became of the last one says how far the server should go ahead in the next.
 func (c *Content) lane(u *url.URL, n int64) *http.Client {
-	if n <= bulkSize || u.Scheme == "http" {
+	switch {
+	case u.Scheme == "http":
 		return c.small
+	case n > bulkSize:
+		return c.bulk
+	case n > streamWindow && c.whole.Load():
+		return c.wide
 	}
-	return c.bulk
+	return c.small
 }
 
 // Get reads a whole file, whose length may be unknown. Where it is known, a body

@@ -47,7 +47,9 @@ func newTLSWatched(t *testing.T, http2 bool, h http.HandlerFunc, watch func(*htt
 	t.Cleanup(c.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	c.small.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	for _, hc := range []*http.Client{c.small, c.wide} {
+		hc.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
 	c.spares.tls = &tls.Config{RootCAs: roots}
 	return s, c
 }
@@ -121,5 +123,48 @@ func TestHTTP2CloseEarly(t *testing.T) {
 		t.Errorf("%d KiB moved for 64 KiB of each file, want at most 512", got>>10)
 	} else {
 		t.Logf("%d KiB moved for 64 KiB of each file", got>>10)
+	}
+}
+
+// Over HTTP/2 the server goes far ahead in a file when the last one was read to
+// its end: else each 384 KiB would cost a round trip.
+func TestHTTP2Whole(t *testing.T) {
+	f := newFile(1500 << 10)
+	sent := make(chan bool, 1)
+	s, c := newTLS(t, true, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.data)))
+		n, _ := w.Write(f.data)
+		sent <- n == len(f.data)
+	})
+	open := func() io.ReadCloser {
+		r, err := c.Range(t.Context(), s.URL+"/x", ContentInfo{Size: int64(len(f.data))}, 0, int64(len(f.data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(r, make([]byte, 64<<10)); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := open()
+	r.Close()
+	if <-sent {
+		t.Error("all of the first file was sent to one who reads its header")
+	}
+	r = open()
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	<-sent
+	r = open()
+	if !<-sent { // though nobody reads on
+		t.Error("after a whole file, the next one was not sent ahead")
+	}
+	r.Close()
+	r = open()
+	r.Close()
+	if <-sent {
+		t.Error("after a header, all of the next file was sent")
 	}
 }
