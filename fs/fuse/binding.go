@@ -29,6 +29,7 @@ type binding struct {
 	news    *notifier
 	pages   chan struct{} // holds a token for each push under way
 	backing backing
+	echoes  echoes
 	pushed  atomic.Int64 // bytes
 	pruneAt atomic.Int64 // nodes
 	faults  faults

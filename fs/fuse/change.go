@@ -172,8 +172,16 @@ func (b *binding) Rename(cancel <-chan struct{}, in *gofuse.RenameIn, name, newN
 		case err != nil && !errors.Is(err, iofs.ErrNotExist):
 			return err
 		}
+		content := b.content(ctx, dir, name)
 		if err := r.Rename(ctx, name, to, newName); err != nil {
 			return err
+		}
+		// Where the new name says nothing of what was moved onto it, that was
+		// a save.
+		if now, err := to.Lookup(ctx, newName); err == nil && content != nil {
+			if info, ok := now.Peek(); ok && info.Size == 0 {
+				b.echoes.keep(now.Ino(), b.procs.tgid(in.Pid), content)
+			}
 		}
 		if replaced != nil {
 			b.unlinked(replaced)
@@ -185,6 +193,30 @@ func (b *binding) Rename(cancel <-chan struct{}, in *gofuse.RenameIn, name, newN
 		}
 		return nil
 	})
+}
+
+// content is what a file in dir holds that is small and can be written, or nil.
+func (b *binding) content(ctx context.Context, dir tree.Dir, name string) []byte {
+	n, err := dir.Lookup(ctx, name)
+	if err != nil {
+		return nil
+	}
+	f, ok := n.(tree.Saver)
+	if !ok {
+		return nil
+	}
+	info, err := told(ctx, f)
+	if err != nil || info.Size <= 0 || info.Size > maxEcho {
+		return nil
+	}
+	h, err := f.Open(ctx)
+	if err != nil {
+		return nil
+	}
+	defer h.Close()
+	p := make([]byte, info.Size)
+	read, _ := h.ReadAt(ctx, p, 0)
+	return p[:read]
 }
 
 // SetAttr changes sizes, and times where there is a place for them. Editors

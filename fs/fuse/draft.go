@@ -76,6 +76,7 @@ func (b *binding) openDraft(ctx context.Context, id uint64, f tree.File, flags, 
 		}
 	}
 	_, whole := f.(tree.Truncater)
+	b.echoes.forget(f.Ino())
 	w := &draft{id: id, ino: b.nodes.ino(f), d: d, opener: b.procs.tgid(tid), mode: flags & syscall.O_ACCMODE, whole: whole}
 	b.nodes.with(id, func(o *opened) {
 		o.direct++
@@ -171,6 +172,9 @@ func (b *binding) Flush(cancel <-chan struct{}, in *gofuse.FlushIn) gofuse.Statu
 	}
 	err := w.d.Commit(ctx)
 	if !w.whole {
+		if err == nil {
+			b.echoes.keep(w.ino, w.opener, written(ctx, w.d))
+		}
 		w.dirty.Store(false)
 	}
 	return b.fail("save", aChange, in.NodeId, "", err)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fuse"
 
@@ -389,3 +391,40 @@ func TestReadOnly(t *testing.T) {
 }
 
 var _ tree.Draft = (*memoryDraft)(nil)
+
+// A trigger reads as empty, but not to the process that has just saved it.
+func TestEcho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWriter(t, 70)
+		w.say("a lion")
+		w.flush(71)
+		look := func(tid uint32) (int, string) {
+			t.Helper()
+			h := header(w.id)
+			h.Pid = tid
+			var attr gofuse.AttrOut
+			if status := w.GetAttr(nil, &gofuse.GetAttrIn{InHeader: h}, &attr); status != gofuse.OK {
+				t.Fatal(status)
+			}
+			var out gofuse.OpenOut
+			if status := w.Open(nil, &gofuse.OpenIn{InHeader: h, Flags: syscall.O_RDONLY}, &out); status != gofuse.OK {
+				t.Fatal(status)
+			}
+			defer w.release(w.id, out.Fh)
+			content, _ := w.read(w.id, out.Fh, 0, 100)
+			return int(attr.Size), content
+		}
+		w.end()
+		if size, content := look(75); size != 6 || content != "a lion" {
+			t.Errorf("who saved it finds %q of %d bytes, want what it wrote", content, size)
+		}
+		if size, content := look(80); size != 0 || content != "" {
+			t.Errorf("somebody else finds %q of %d bytes, want nothing", content, size)
+		}
+		time.Sleep(echoLife + 1)
+		if size, content := look(75); size != 0 || content != "" {
+			t.Errorf("later who saved it finds %q of %d bytes, want nothing", content, size)
+		}
+		w.saved("a lion")
+	})
+}

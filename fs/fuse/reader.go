@@ -61,6 +61,11 @@ func (b *binding) Open(cancel <-chan struct{}, in *gofuse.OpenIn, out *gofuse.Op
 	if in.Flags&(syscall.O_ACCMODE|syscall.O_TRUNC) != syscall.O_RDONLY {
 		err = b.openDraft(ctx, in.NodeId, f, in.Flags, in.Pid, out)
 	} else {
+		if s, ok := f.(tree.Saver); ok {
+			if content, ok := b.echoes.hear(f.Ino(), b.procs, in.Pid); ok {
+				f = echoed{s, content}
+			}
+		}
 		err = b.openReader(ctx, in.NodeId, f, out)
 	}
 	return b.fail("open", aName, in.NodeId, "", err)

@@ -68,7 +68,7 @@ var patterns = []pattern{
 	{name: "busybox tee", install: needBusybox, program: "busybox", script: `echo "$T" | busybox tee "$P" > /dev/null`, want: "T", mute: true},
 	{name: "busybox dd", install: needBusybox, program: "busybox", script: `echo "$T" | busybox dd of="$P" 2> log`, want: "T"},
 	{name: "busybox sed -i", install: needBusybox, program: "busybox", script: `busybox sed -i 's/x/y/' "$P"`},
-	{name: "rclone", install: "apt install rclone", program: "rclone", script: `echo "$T" > prompt.txt; RCLONE_CONFIG=/dev/null rclone copyto -q --ignore-size --ignore-checksum prompt.txt "$P"`, want: "T"},
+	{name: "rclone", install: "apt install rclone", program: "rclone", script: `echo "$T" > prompt.txt; RCLONE_CONFIG=/dev/null rclone copyto -q prompt.txt "$P"`, want: "T"},
 	{name: "sponge by a temporary name", script: `echo "$T" > "$D/.prompt.txt.tmp"; mv "$D/.prompt.txt.tmp" "$P"`, want: "T"},
 	{name: "a name beside it, renamed", script: `echo "$T" > "$D/prompt.txt.new"; mv "$D/prompt.txt.new" "$P"`, want: "T"},
 	{name: "input.json", script: `printf '{"prompt": "%s", "seed": 42}' "$T" | tee "$J" > /dev/null`, want: "T"},
