@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,5 +284,48 @@ func TestKeepGivesWay(t *testing.T) {
 	t.Logf("100 MiB took %v alone, %v beside a file that is being kept", alone, beside)
 	if beside > alone*3/2 {
 		t.Errorf("reading took %v beside a file that is being kept, %v alone", beside, alone)
+	}
+}
+
+// A process that opens the folder while another one brings a file there lets
+// it: what looks like a leftover may be complete a moment later.
+func TestKeepBesideOpening(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *vault {
+		v, err := openVault(dir, 1<<30, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.count()
+		return v
+	}
+	v := open()
+	p, err := v.begin(t.Context(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Half-way through place: the bytes have their name, the sidecar is to come.
+	if err := os.WriteFile(p.name+".data", []byte("bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open()
+	if _, err := os.Stat(p.name + ".data"); err != nil {
+		t.Errorf("a file on its way in was removed: %v", err)
+	}
+	p.drop()
+	open()
+	if _, err := os.Stat(p.name + ".data"); err == nil {
+		t.Error("a leftover of a process that died is still there")
+	}
+
+	// Complete by now, although it was not when the folder was looked through.
+	for _, ext := range []string{".data", ".meta"} {
+		if err := os.WriteFile(p.name+ext, []byte("bytes"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.tidy(entry{name: p.name, data: true})
+	if _, err := os.Stat(p.name + ".data"); err != nil {
+		t.Errorf("a file that came in meanwhile was removed: %v", err)
 	}
 }

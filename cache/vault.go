@@ -50,8 +50,7 @@ func (v *vault) count() {
 	for _, e := range all {
 		switch b, err := os.ReadFile(e.name + ".meta"); {
 		case !e.data || !e.meta:
-			v.remove(e.name) // not all of it came in
-			v.account(-e.used)
+			v.tidy(e)
 		case err != nil:
 		default:
 			v.files.Add(1)
@@ -60,6 +59,28 @@ func (v *vault) count() {
 			}
 		}
 	}
+}
+
+// tidy removes what did not come in whole, unless somebody who lives is bringing it, or has done so since it was seen:
+// every process that opens this folder tidies it.
+func (v *vault) tidy(e entry) {
+	p, err := v.claim(e.name)
+	if p == nil || err != nil {
+		return
+	}
+	defer p.drop()
+	_, data := os.Stat(e.name + ".data")
+	_, meta := os.Stat(e.name + ".meta")
+	if data == nil && meta == nil {
+		v.files.Add(1)
+		v.account(space(e.name) - e.used)
+		return
+	}
+	if err := v.remove(e.name); err != nil {
+		v.log.Debug("what did not come in whole cannot be removed", "file", e.name, "error", err)
+		return
+	}
+	v.account(-e.used)
 }
 
 // fits tells whether there is room for n more bytes.
@@ -82,29 +103,42 @@ type part struct {
 	name string // of the object, without ending
 }
 
-// begin locks the place of key for who brings it. Nil without an error: it is kept already.
+// claim locks the place of an object for who brings it. Nil without an error: somebody else has it.
+func (v *vault) claim(name string) (*part, error) {
+	f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil || !linked(f) {
+		return nil, f.Close()
+	}
+	return &part{f, v, name}, nil
+}
+
+// begin claims the place of key, and waits for it. Nil without an error: it is kept already.
 func (v *vault) begin(ctx context.Context, key string) (*part, error) {
 	name := v.nameOf(key)
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return nil, err
 	}
 	for !v.complete(key) {
-		f, err := os.OpenFile(name+".part", os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
+		p, err := v.claim(name)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil && linked(f) {
-			p := &part{f, v, name}
-			if !v.complete(key) {
-				return p, f.Truncate(0)
+		case p == nil: // somebody else brings it, perhaps in another process
+			if !sleep(ctx, 100*time.Millisecond) {
+				return nil, context.Cause(ctx)
 			}
-			p.drop()
-			return nil, nil
+			continue
 		}
-		f.Close()
-		if !sleep(ctx, 100*time.Millisecond) { // somebody else brings it, perhaps in another process
-			return nil, context.Cause(ctx)
+		if !v.complete(key) {
+			if err = p.Truncate(0); err == nil {
+				return p, nil
+			}
 		}
+		p.drop()
+		return nil, err
 	}
 	return nil, nil
 }
