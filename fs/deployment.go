@@ -32,15 +32,7 @@ type deploymentDoc struct {
 
 // deployment returns what is known of one deployment, or asks for it.
 func (d *docs) deployment(ctx context.Context, name string, fresh bool) (*deploymentDoc, error) {
-	key := deploymentKey + name
-	ask := func(ctx context.Context) error {
-		owner, deployment, _ := strings.Cut(name, "/")
-		told, err := d.fs.api.Deployment(ctx, owner, deployment)
-		if err != nil {
-			return err
-		}
-		return d.keepDeployment(ctx, told)
-	}
+	key, ask := deploymentKey+name, d.askDeployment(name)
 	if fresh {
 		if err := d.fs.misses.ask(ctx, key, ask); err != nil {
 			return nil, err
@@ -52,6 +44,20 @@ func (d *docs) deployment(ctx context.Context, name string, fresh bool) (*deploy
 		return nil, err
 	}
 	return readDeployment(raw, changed), nil
+}
+
+// renewDeployment is renew of a deployment.
+func (d *docs) renewDeployment(name string) { d.renew(deploymentKey+name, d.askDeployment(name)) }
+
+func (d *docs) askDeployment(name string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		owner, deployment, _ := strings.Cut(name, "/")
+		told, err := d.fs.api.Deployment(ctx, owner, deployment)
+		if err != nil {
+			return err
+		}
+		return d.keepDeployment(ctx, told)
+	}
 }
 
 func readDeployment(raw json.RawMessage, changed time.Time) *deploymentDoc {
@@ -70,7 +76,7 @@ func (d *docs) keepDeployment(ctx context.Context, told *api.Deployment) error {
 // deploymentNames are the deployments of the account, as owner/name, sorted,
 // as far as they are known.
 func (d *docs) deploymentNames(ctx context.Context) ([]string, error) {
-	raw, _, err := d.document(ctx, deploymentsKey, func(ctx context.Context) error {
+	ask := func(ctx context.Context) error {
 		names := []string{}
 		for told, err := range d.fs.api.Deployments(ctx) {
 			if err != nil {
@@ -91,10 +97,12 @@ func (d *docs) deploymentNames(ctx context.Context) ([]string, error) {
 		}
 		_, err = d.fs.catalog.PutDoc(ctx, deploymentsKey, list)
 		return err
-	})
+	}
+	raw, _, err := d.document(ctx, deploymentsKey, ask)
 	if err != nil {
 		return nil, err
 	}
+	d.renew(deploymentsKey, ask) // by looking, too: it is one request for all
 	var names []string
 	return names, json.Unmarshal(raw, &names)
 }
@@ -244,18 +252,25 @@ func (f *FS) deployment(name string) *deskDir {
 			return render(f.docs, ctx, told.model)
 		}
 	}
+	renew := func(what func(*docs, string)) func() {
+		return func() {
+			if raw, changed, err := f.catalog.Doc(f.life, deploymentKey+name); err == nil {
+				what(f.docs, readDeployment(raw, changed).model)
+			}
+		}
+	}
 	return &deskDir{
 		desk: f.desk(where, func(ctx context.Context, fresh bool) (order, error) { return f.docs.deploymentOrder(ctx, name, fresh) }),
 		files: []deskFile{
-			{"README.md", of((*docs).readme)},
+			{"README.md", of((*docs).readme), renew((*docs).renewReadme)},
 			{"deployment.json", func(ctx context.Context) ([]byte, time.Time, error) {
 				told, err := f.docs.deployment(ctx, name, false)
 				if err != nil {
 					return nil, time.Time{}, err
 				}
 				return indent(told.raw), told.changed, nil
-			}},
-			{"model.json", of((*docs).description)},
+			}, func() { f.docs.renewDeployment(name) }},
+			{"model.json", of((*docs).description), renew((*docs).renewModel)},
 			{"schema.json", func(ctx context.Context) ([]byte, time.Time, error) {
 				told, err := f.docs.deployment(ctx, name, false)
 				if err != nil {
@@ -269,7 +284,7 @@ func (f *FS) deployment(name string) *deskDir {
 					return nil, time.Time{}, err
 				}
 				return indent(schemas(v.schema)), later(told.changed, v.made), nil
-			}},
+			}, func() { f.docs.renewDeployment(name) }},
 		},
 		rest: []string{"predictions"},
 		more: func(context.Context, string) (tree.Node, error) {

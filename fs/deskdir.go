@@ -24,6 +24,21 @@ type deskDir struct {
 type deskFile struct {
 	name   string
 	render func(context.Context) ([]byte, time.Time, error)
+	renew  func() // brings it up to date behind who reads it; nil: it stays the same
+}
+
+// renewed is a file that reading brings up to date.
+type renewed struct {
+	tree.File
+	renew func()
+}
+
+func (f *renewed) Open(ctx context.Context) (tree.Handle, error) {
+	h, err := f.File.Open(ctx)
+	if err == nil {
+		f.renew()
+	}
+	return h, err
 }
 
 func (d *deskDir) Ino() uint64 { return d.desk.ino() }
@@ -84,8 +99,12 @@ func (d *deskDir) special(ctx context.Context, name string) (tree.Node, error) {
 
 func (d *deskDir) file(i int) tree.File {
 	row := d.files[i]
-	return tree.Text(tree.Ino("desk", d.where, row.name), func(ctx context.Context) ([]byte, time.Time, error) {
+	file := tree.Text(tree.Ino("desk", d.where, row.name), func(ctx context.Context) ([]byte, time.Time, error) {
 		b, mod, err := row.render(ctx)
 		return b, mod, translate(err)
 	})
+	if row.renew == nil {
+		return file
+	}
+	return &renewed{file, row.renew}
 }

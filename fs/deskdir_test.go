@@ -67,6 +67,47 @@ func TestVersions(t *testing.T) {
 	})
 }
 
+// The list of a model's versions is asked for once, and again a day later
+// behind who looks; whatever it says, what is known is shown. One that tells
+// of none is not asked each time.
+func TestVersionsAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		a := newWorld(t, sim.Options{}, Options{})
+		look := func(w *world, what string, want int) {
+			t.Helper()
+			w.sim.ResetRequests()
+			for range 3 {
+				for _, model := range []string{upscaler, painter} {
+					w.names(model + "/versions")
+				}
+				synctest.Wait()
+			}
+			if got := w.sim.Count("GET", "/v1/models/*/versions"); got != want {
+				t.Errorf("%s: the lists cost %d requests, want %d", what, got, want)
+			}
+		}
+		first := mountWorld(t, a.sim, dir, Options{})
+		first.names(upscaler)
+		first.names(painter)
+		look(first, "at first", 2)
+		first.Close()
+		first.catalog.Close()
+		first.cache.Close()
+		w := mountWorld(t, a.sim, dir, Options{})
+		w.names(upscaler)
+		look(w, "after a remount", 0)
+		time.Sleep(versionsLife)
+		look(w, "a day later", 2)
+
+		// Without the list, the latest is known by the model.
+		w.sim.Inject(sim.Fault{Host: sim.API, Reset: true, Times: -1, Path: "*/versions"})
+		if got := w.names("models/acme/captioner/versions"); len(got) != 64 {
+			t.Errorf("without the list there is %q, want the latest", got)
+		}
+	})
+}
+
 func TestDeployments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{Past: 1, Account: "you"}, Options{Wait: time.Minute})

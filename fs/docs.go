@@ -14,7 +14,9 @@ import (
 )
 
 // docs are what the API says of models, kept in the catalog so that it is
-// there at once and offline, and asked for again when it is old.
+// there at once and offline. Looking at it asks for what is not known, once.
+// Only reading asks again for what is old: a walk over everything, which looks
+// at much and reads nothing, must not cost a request for each model.
 type docs struct {
 	fs *FS
 
@@ -34,6 +36,8 @@ type modelDoc struct {
 const (
 	docLife   = 5 * time.Minute // how old a description may be before it is asked for again
 	maxParsed = 1024            // models at hand in memory
+
+	readmeKey = "readme/"
 )
 
 func newDocs(f *FS) *docs {
@@ -41,27 +45,8 @@ func newDocs(f *FS) *docs {
 }
 
 // model returns what is known of owner/name: at once if anything is, however
-// old, and then it is asked for again behind the caller's back.
+// old.
 func (d *docs) model(ctx context.Context, name string) (*modelDoc, error) {
-	m, err := d.known(ctx, name)
-	switch {
-	case errors.Is(err, iofs.ErrNotExist):
-		return d.fetch(ctx, name)
-	case err != nil:
-		return nil, err
-	case d.old("model/" + name):
-		d.fs.tasks.Go(func() {
-			if _, err := d.fetch(d.fs.life, name); err != nil {
-				d.fs.log.Debug("a model could not be asked for again", "model", name, "err", err)
-			}
-		})
-	}
-	return m, nil
-}
-
-// there is model for who only wants to know that it exists, as all do who
-// follow links: it is asked for once and not again.
-func (d *docs) there(ctx context.Context, name string) (*modelDoc, error) {
 	m, err := d.known(ctx, name)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return d.fetch(ctx, name)
@@ -161,6 +146,27 @@ func madeAt(m *api.Model) time.Time {
 	return written
 }
 
+// renew asks again behind the caller's back for what is known under a key, if
+// it is old.
+func (d *docs) renew(key string, ask func(context.Context) error) {
+	if !d.old(key) {
+		return
+	}
+	d.fs.tasks.Go(func() {
+		if err := ask(d.fs.life); err != nil && d.fs.life.Err() == nil {
+			d.fs.log.Debug("a document could not be asked for again", "key", key, "err", err)
+		}
+	})
+}
+
+// renewModel is renew of a model.
+func (d *docs) renewModel(name string) {
+	d.renew("model/"+name, func(ctx context.Context) error {
+		_, err := d.fetch(ctx, name)
+		return err
+	})
+}
+
 // order is what a save in the folder of a model runs: official models by name,
 // others by their latest version, which must not be an old one.
 func (d *docs) order(ctx context.Context, name string, fresh bool) (order, error) {
@@ -182,27 +188,28 @@ func (d *docs) order(ctx context.Context, name string, fresh bool) (order, error
 
 // readme is the model's own, or a short one of ours where it has none.
 func (d *docs) readme(ctx context.Context, name string) ([]byte, time.Time, error) {
-	key := "readme/" + name
-	if text, changed, err := d.fs.catalog.Doc(ctx, key); err == nil && !d.old(key) {
-		return text, changed.Truncate(time.Second), nil
-	}
-	m, err := d.model(ctx, name)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	text, err := d.fs.api.Readme(ctx, m.Owner, m.Name)
-	switch {
-	case errors.Is(err, iofs.ErrNotExist):
-		text = fmt.Sprintf("# %s\n\n%s\n", name, m.Description)
-	case err != nil:
-		if old, changed, e := d.fs.catalog.Doc(ctx, key); e == nil {
-			return old, changed.Truncate(time.Second), nil
+	return d.document(ctx, readmeKey+name, d.askReadme(name))
+}
+
+// renewReadme is renew of a readme.
+func (d *docs) renewReadme(name string) { d.renew(readmeKey+name, d.askReadme(name)) }
+
+func (d *docs) askReadme(name string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		m, err := d.model(ctx, name)
+		if err != nil {
+			return err
 		}
-		return nil, time.Time{}, err
+		text, err := d.fs.api.Readme(ctx, m.Owner, m.Name)
+		if errors.Is(err, iofs.ErrNotExist) {
+			text, err = fmt.Sprintf("# %s\n\n%s\n", name, m.Description), nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = d.fs.catalog.PutDocTold(ctx, readmeKey+name, []byte(text), madeAt(m.Model))
+		return err
 	}
-	d.old(key)
-	changed, err := d.fs.catalog.PutDocTold(ctx, key, []byte(text), madeAt(m.Model))
-	return []byte(text), changed.Truncate(time.Second), err
 }
 
 // description is model.json: the API's object without its counters.
@@ -226,24 +233,16 @@ func (d *docs) schema(ctx context.Context, name string) ([]byte, time.Time, erro
 	return indent(schemas(m.LatestVersion.Schema)), m.changed, nil
 }
 
-// document returns what is kept under a key: at once if anything is, however
-// old, and then it is asked for again behind the caller's back. Ask writes it
-// down.
+// document returns what is kept under a key, however old, or asks for it. Ask
+// writes it down.
 func (d *docs) document(ctx context.Context, key string, ask func(context.Context) error) ([]byte, time.Time, error) {
 	raw, changed, err := d.fs.catalog.Doc(ctx, key)
-	switch {
-	case errors.Is(err, iofs.ErrNotExist):
+	if errors.Is(err, iofs.ErrNotExist) {
 		if err := d.fs.misses.ask(ctx, key, ask); err != nil {
 			return nil, time.Time{}, err
 		}
 		d.old(key)
 		raw, changed, err = d.fs.catalog.Doc(ctx, key)
-	case err == nil && d.old(key):
-		d.fs.tasks.Go(func() {
-			if err := d.fs.misses.ask(d.fs.life, key, ask); err != nil {
-				d.fs.log.Debug("a document could not be asked for again", "key", key, "err", err)
-			}
-		})
 	}
 	return raw, changed.Truncate(time.Second), err
 }

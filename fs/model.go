@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	iofs "io/fs"
 	"iter"
 	"regexp"
@@ -28,6 +29,7 @@ func (f *FS) models() tree.Dir {
 		Told:   func() tree.Info { return folderInfo(f.newestModel("")) },
 		Entries: func(ctx context.Context) ([]tree.Entry, error) {
 			f.firstNews(ctx)
+			f.firstLists(ctx)
 			var entries []tree.Entry
 			for _, name := range f.used() {
 				owner, _, _ := strings.Cut(name, "/")
@@ -43,6 +45,28 @@ func (f *FS) models() tree.Dir {
 			}
 			return f.owner(owner), nil
 		},
+	}
+}
+
+// firstLists lets who looks into a new account wait a moment for its trainings
+// and deployments: their models are listed too, whoever has looked where
+// before.
+func (f *FS) firstLists(ctx context.Context) {
+	_, _, err := f.catalog.Doc(ctx, deploymentsKey)
+	deployments := errors.Is(err, iofs.ErrNotExist)
+	if f.away() != nil || f.trainings.heard() && !deployments {
+		return
+	}
+	_, err = f.asking.ask(ctx, "first lists", firstLimit, func(ctx context.Context) (any, error) {
+		err := f.trainings.list(ctx)
+		if deployments && f.docs.old(deploymentsKey) {
+			_, failed := f.docs.deploymentNames(ctx)
+			err = errors.Join(err, failed)
+		}
+		return nil, err
+	})
+	if err != nil && ctx.Err() == nil {
+		f.log.Warn("trainings or deployments could not be read; their models may not be listed", "err", err)
 	}
 }
 
@@ -109,7 +133,7 @@ func (f *FS) owner(owner string) tree.Dir {
 				return nil, iofs.ErrNotExist
 			}
 			if f.catalog.Model(full).Count == 0 {
-				if _, err := f.docs.there(ctx, full); err != nil {
+				if _, err := f.docs.model(ctx, full); err != nil {
 					return nil, translate(err)
 				}
 			}
@@ -126,9 +150,9 @@ func (f *FS) model(name string) *deskDir {
 	return &deskDir{
 		desk: f.desk("models/"+name, func(ctx context.Context, fresh bool) (order, error) { return f.docs.order(ctx, name, fresh) }),
 		files: []deskFile{
-			{"README.md", told((*docs).readme)},
-			{"model.json", told((*docs).description)},
-			{"schema.json", told((*docs).schema)},
+			{"README.md", told((*docs).readme), func() { f.docs.renewReadme(name) }},
+			{"model.json", told((*docs).description), func() { f.docs.renewModel(name) }},
+			{"schema.json", told((*docs).schema), func() { f.docs.renewModel(name) }},
 		},
 		rest: []string{"example", "predictions", "versions"},
 		more: func(ctx context.Context, part string) (tree.Node, error) {
@@ -151,7 +175,7 @@ func (f *FS) model(name string) *deskDir {
 // know that, a model is asked for once; not while nobody would answer, so that
 // a walk over many models does not wait for each.
 func (f *FS) example(ctx context.Context, name string) (tree.Node, error) {
-	ask := f.docs.there
+	ask := f.docs.model
 	if f.away() != nil {
 		ask = f.docs.known
 	}

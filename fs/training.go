@@ -72,6 +72,14 @@ func (t *trainings) all() []training {
 	return slices.SortedFunc(maps.Values(t.known), func(a, b training) int { return strings.Compare(a.ID, b.ID) })
 }
 
+// heard tells whether the list was read to its end once, by this mount or an
+// earlier one.
+func (t *trainings) heard() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.complete
+}
+
 // dir is trainings/.
 func (t *trainings) dir() tree.Dir {
 	node := func(one training) tree.Entry {
