@@ -118,6 +118,9 @@ func (d *disk) sparse() error {
 	return nil
 }
 
+// blockSize is what a file system gives space in, most of them: a small file takes a whole one, and gives it back.
+const blockSize = 4 << 10
+
 // used is the space that f takes on its disk.
 func used(f *os.File) int64 {
 	var st unix.Stat_t

@@ -329,3 +329,28 @@ func TestKeepBesideOpening(t *testing.T) {
 		t.Errorf("a file that came in meanwhile was removed: %v", err)
 	}
 }
+
+// TestForgetSmall: small files give back no more of the disk than they took.
+func TestForgetSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		c := newCache(t, Options{Dir: t.TempDir(), KeptDir: t.TempDir()})
+		keys := []string{"a", "b", "c", "d", "e"}
+		for i, key := range keys {
+			f := o.file(key, 1300)
+			readFresh(t, c, f)
+			if i%2 == 0 {
+				keep(t, c, f)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		for _, key := range keys {
+			if err := c.Forget(key); err != nil {
+				t.Error(err)
+			}
+		}
+		if used, kept := c.disk.usedNow.Load(), c.vault.usedNow.Load(); used < 0 || kept < 0 {
+			t.Errorf("%d bytes used and %d kept after all was forgotten", used, kept)
+		}
+	})
+}

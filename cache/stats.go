@@ -64,7 +64,7 @@ func (c *Cache) Stats() Stats {
 	c.mu.Unlock()
 	if d := c.disk; d != nil {
 		s.Writing = c.writer.queued()
-		s.DiskUsed, s.DiskLimit = d.usedNow.Load(), d.limit
+		s.DiskUsed, s.DiskLimit = max(d.usedNow.Load(), 0), d.limit // between two walks it is an estimate
 		s.DiskFree, s.DiskOff = max(d.spare(0), 0), d.off.Load()
 		s.Evicted = d.evicted.Load()
 	}

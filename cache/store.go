@@ -223,7 +223,7 @@ func (o *object) write(chs []*chunk) error {
 			s.sums[ch.index] = sums[i]
 			s.count++
 			s.dirty = true
-			s.d.account(ch.cost())
+			s.d.account((ch.cost() + blockSize - 1) / blockSize * blockSize)
 		}
 		ch.writing = false
 		o.writing--

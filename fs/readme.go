@@ -45,6 +45,7 @@ example/ in the folder of a model is the run that it shows on its page.
     echo x > predictions/<id>/cancel        ends a run
     tail -f predictions/<id>/logs.txt       watches one
 
-Replicate deletes what API runs made one hour later. What you want to keep,
-copy out.
+Replicate deletes what API runs made one hour later. What was run from here is
+kept, unless the mount was told otherwise; of the rest, copy out what you want,
+or: replicatefs fetch --keep predictions/<id>
 `

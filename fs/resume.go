@@ -20,6 +20,9 @@ func (f *FS) resume() {
 		}
 	}
 	runs, err := f.catalog.Runs(f.life)
+	if f.life.Err() != nil { // a command that only looked, and has
+		return
+	}
 	if err != nil {
 		f.log.Warn("runs under way could not be read", "err", err)
 		return

@@ -34,7 +34,12 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	app := newApp()
 	app.Reader, app.Writer, app.ErrWriter = in, out, errOut
 	app.Metadata["args"] = args
+	var unknown error // of help, which has no other way to say so
+	app.CommandNotFound = func(_ *cli.Context, name string) { unknown = noCommand(name, app.Commands) }
 	err := app.RunContext(ctx, args)
+	if err == nil {
+		err = unknown
+	}
 	var daemon ended // has spoken for itself
 	switch {
 	case err == nil || errors.As(err, &daemon):
@@ -56,7 +61,6 @@ func newApp() *cli.App {
 		Version:              version(),
 		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
 		OnUsageError:         wrong,
-		CommandNotFound:      func(*cli.Context, string) {},
 		EnableBashCompletion: true,
 		Metadata:             map[string]any{},
 		Commands:             commands(),

@@ -51,6 +51,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", 0, ""},
 		{"bogus", exitUsage, `no command "bogus"`},
+		{"help bogus", exitUsage, `no command "bogus"`},
 		{"mout", exitUsage, `Did you mean "mount"?`},
 		{"completion csh", exitUsage, "csh cannot"},
 		{"unmount -- dir --generate-bash-completion", 0, ""},

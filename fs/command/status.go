@@ -274,7 +274,12 @@ func orNone(s string) string {
 }
 
 // since is a time in words such as "3 minutes".
-func since(t, now time.Time) string { return strings.TrimSpace(humanize.RelTime(t, now, "", "")) }
+func since(t, now time.Time) string {
+	if now.Sub(t) < time.Second {
+		return "a moment" // and not "now", as the library says
+	}
+	return strings.TrimSpace(humanize.RelTime(t, now, "", ""))
+}
 
 // newsLine says in words how the catalog follows the account.
 func newsLine(s fs.SyncStats, now time.Time) string {
