@@ -17,6 +17,9 @@ type questions struct {
 	group singleflight.Group
 }
 
+// listLimit bounds the reading of a whole list, which may have many pages.
+const listLimit = 10 * time.Minute
+
 // ask asks, for so long at most, unless somebody is asking already.
 func (q *questions) ask(ctx context.Context, key string, limit time.Duration, question func(context.Context) (any, error)) (any, error) {
 	type answer struct {

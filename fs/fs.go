@@ -223,6 +223,7 @@ func (f *FS) Start() {
 func (f *FS) Close() {
 	f.end()
 	f.tasks.Wait()
+	f.uploads.close()
 	f.folders.Purge()
 	if err := f.drafts.close(); err != nil {
 		f.log.Warn("the place of drafts could not be closed", "err", err)

@@ -71,6 +71,16 @@ func (u *uploads) underWay() map[string]*parcel {
 	return maps.Clone(u.parcels)
 }
 
+// close gives up what is still on its way.
+func (u *uploads) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range u.parcels {
+		p.spool.close()
+	}
+	clear(u.parcels)
+}
+
 // drop forgets a parcel. Who has it open goes on writing into nothing.
 func (u *uploads) drop(p *parcel) {
 	u.mu.Lock()
@@ -136,7 +146,7 @@ func (s *sending) Size() int64 {
 	return s.spool.Size()
 }
 
-// adopt takes the bytes of what is written over, unless all of them go.
+// adoptLocked takes the bytes of what is written over, unless all of them go.
 func (s *sending) adoptLocked(ctx context.Context) error {
 	old := s.old
 	if old == nil {
@@ -270,7 +280,7 @@ func (u *uploads) send(ctx context.Context, name string, s *spool) error {
 	ctx = context.WithoutCancel(ctx)
 	before, replaced := u.named(name)
 	ours := s.keep(u.copyOf(file.ID)) == nil
-	if replaced {
+	if replaced && before.ID != file.ID { // a list may have told of this one already
 		if err := u.delete(ctx, before); err != nil {
 			u.fs.log.Warn("a file that was written over could not be deleted", "name", name, "err", err)
 			u.mu.Lock()

@@ -27,8 +27,7 @@ const trainingsDir = "trainings/"
 // One that has not ended is asked for with the polls of predictions, and a
 // little more often while its files are being read.
 type trainings struct {
-	fs    *FS
-	asked sync.Mutex // held by who asks for the list
+	fs *FS
 
 	mu       sync.Mutex // guards what follows
 	known    map[string]training
@@ -120,36 +119,23 @@ func (t *trainings) dir() tree.Dir {
 // news brings the list up to date, for who looks at it. Who looks waits a
 // moment for it, and sees what is known if it does not come.
 func (t *trainings) news(ctx context.Context) {
-	t.mu.Lock()
-	due := t.fs.away() == nil && (t.last.IsZero() || t.fs.now().Sub(t.last) >= t.fs.o.Poll)
-	t.mu.Unlock()
-	if !due {
-		return
-	}
-	done := make(chan struct{})
-	t.fs.tasks.Go(func() {
-		defer close(done)
-		if err := t.list(t.fs.life); err != nil && t.fs.life.Err() == nil {
+	ctx, cancel := context.WithTimeout(ctx, firstLimit)
+	defer cancel()
+	t.fs.asking.ask(ctx, trainingsKey, listLimit, func(ctx context.Context) (any, error) {
+		if err := t.list(ctx); err != nil && t.fs.life.Err() == nil {
 			t.fs.log.Warn("the list of trainings could not be read; what is known stays", "err", err)
 		}
+		return nil, nil
 	})
-	timer := time.NewTimer(firstLimit)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
-// list reads the list, newest first, as far as it is not known.
+// list reads the list, newest first, as far as it is not known, and at most
+// once in Options.Poll.
 func (t *trainings) list(ctx context.Context) error {
-	t.asked.Lock()
-	defer t.asked.Unlock()
 	t.mu.Lock()
-	if !t.last.IsZero() && t.fs.now().Sub(t.last) < t.fs.o.Poll {
+	if t.fs.away() != nil || !t.last.IsZero() && t.fs.now().Sub(t.last) < t.fs.o.Poll {
 		t.mu.Unlock()
-		return nil // somebody else has just done it
+		return nil
 	}
 	t.last = t.fs.now()
 	complete := t.complete

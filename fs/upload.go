@@ -26,9 +26,8 @@ import (
 // it is closed. What is written over an uploaded file takes its place once it
 // is uploaded itself; if that fails, the one before stays.
 type uploads struct {
-	fs     *FS
-	dir    string     // of copies and of what is being written
-	asking sync.Mutex // held by who asks for the list
+	fs  *FS
+	dir string // of copies and of what is being written
 
 	mu      sync.Mutex          // guards what follows
 	known   []upload            // in order of appearance
@@ -191,28 +190,29 @@ func (u *uploads) complain(sentence string) {
 
 // news asks for the list, at most once in Options.Poll.
 func (u *uploads) news(ctx context.Context) error {
-	u.asking.Lock()
-	defer u.asking.Unlock()
-	u.mu.Lock()
-	due := u.fs.away() == nil && (u.last.IsZero() || u.fs.now().Sub(u.last) >= u.fs.o.Poll)
-	if due {
-		u.last = u.fs.now()
-	}
-	u.mu.Unlock()
-	if !due {
-		return nil
-	}
-	var told []*api.File
-	for file, err := range u.fs.api.Files(ctx) {
-		if err != nil {
-			return translate(err)
+	_, err := u.fs.asking.ask(ctx, uploadsKey, listLimit, func(ctx context.Context) (any, error) {
+		u.mu.Lock()
+		due := u.fs.away() == nil && (u.last.IsZero() || u.fs.now().Sub(u.last) >= u.fs.o.Poll)
+		if due {
+			u.last = u.fs.now()
 		}
-		told = append(told, file)
-	}
-	u.mu.Lock()
-	u.mergeLocked(told)
-	u.mu.Unlock()
-	return u.keep(ctx)
+		u.mu.Unlock()
+		if !due {
+			return nil, nil
+		}
+		var told []*api.File
+		for file, err := range u.fs.api.Files(ctx) {
+			if err != nil {
+				return nil, translate(err)
+			}
+			told = append(told, file)
+		}
+		u.mu.Lock()
+		u.mergeLocked(told)
+		u.mu.Unlock()
+		return nil, u.keep(ctx)
+	})
+	return err
 }
 
 // mergeLocked takes in the whole list. A name once given stays; others get
@@ -245,8 +245,10 @@ func (u *uploads) mergeLocked(told []*api.File) {
 	}
 }
 
-// addLocked adds an upload under a name that is free.
+// addLocked adds an upload under a name that is free. A list may have told of
+// it before the answer to its upload was here.
 func (u *uploads) addLocked(file *api.File, name string, ours bool) {
+	u.known = slices.DeleteFunc(u.known, func(one upload) bool { return one.ID == file.ID })
 	taken := names{complaintName: 1}
 	for _, one := range u.known {
 		taken[one.Name] = 1
@@ -317,6 +319,9 @@ func (u *uploads) Rename(ctx context.Context, name string, to tree.Dir, newName 
 	if provisional(newName) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
+		if old := u.parcels[newName]; old != nil && old != p && old.open == 0 {
+			old.spool.close()
+		}
 		delete(u.parcels, name)
 		u.parcels[newName] = p
 		p.name = newName
