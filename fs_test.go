@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -200,6 +201,58 @@ func TestReadme(t *testing.T) {
 			t.Errorf("the README does not have the line %q", command)
 		}
 	}
+}
+
+// Every test that the README names is where it says: in ./fs/mounted, unless
+// the words before it name another package.
+func TestReadmeTests(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(\\./[a-z/]+|(?:Test|Fuzz|Benchmark)[A-Z]\\w*)`|([;|])")
+	there := map[string]string{} // what is in the tests of a package
+	found := 0
+	for line := range strings.Lines(string(readme)) {
+		dir := "fs/mounted"
+		for _, m := range named.FindAllStringSubmatch(line, -1) {
+			switch name := m[1]; {
+			case m[2] != "":
+				dir = "fs/mounted"
+			case strings.HasPrefix(name, "./"):
+				dir = path.Clean(name)
+			default:
+				found++
+				if there[dir] == "" {
+					there[dir] = testsIn(t, dir)
+				}
+				if !strings.Contains(there[dir], "\nfunc "+name+"(") {
+					t.Errorf("the README names %s in %s, where it is not", name, dir)
+				}
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d tests were found in the README", found)
+	}
+}
+
+// testsIn is the source of the tests of a package.
+func testsIn(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests in %s: %v", dir, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+	}
+	return all.String()
 }
 
 // The demo says what to try; it is tried, line by line, the picture is a
