@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	iofs "io/fs"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +35,9 @@ type modelDoc struct {
 }
 
 const (
-	docLife   = 5 * time.Minute // how old a description may be before it is asked for again
-	maxParsed = 1024            // models at hand in memory
+	docLife    = 5 * time.Minute // how old a description may be before it is asked for again
+	maxParsed  = 1024            // models at hand in memory
+	maxFetched = 10_000          // documents of which it is known when they were asked for
 
 	readmeKey = "readme/"
 )
@@ -66,27 +68,38 @@ func (d *docs) known(ctx context.Context, name string) (*modelDoc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.parse(name, raw, changed)
+	if m, err = parseModel(raw, changed); err != nil {
+		return nil, err
+	}
+	return d.hold(name, m, false), nil
 }
 
-func (d *docs) parse(name string, raw []byte, changed time.Time) (*modelDoc, error) {
+func parseModel(raw []byte, changed time.Time) (*modelDoc, error) {
 	parsed, err := api.ParseModel(raw)
 	if err != nil {
 		return nil, err
 	}
-	m := &modelDoc{parsed, changed.Truncate(time.Second), sync.OnceValues(func() (*rules, error) {
+	return &modelDoc{parsed, changed.Truncate(time.Second), sync.OnceValues(func() (*rules, error) {
 		if parsed.LatestVersion == nil {
 			return nil, nil
 		}
 		return newRules(parsed.LatestVersion.Schema)
-	})}
+	})}, nil
+}
+
+// hold has a model at hand from now on. Fresh is one that was just told; one
+// that was read from the catalog is older than what may have come meanwhile.
+func (d *docs) hold(name string, m *modelDoc, fresh bool) *modelDoc {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if held := d.parsed[name]; held != nil && !fresh {
+		return held
+	}
 	if len(d.parsed) >= maxParsed {
 		clear(d.parsed)
 	}
 	d.parsed[name] = m
-	return m, nil
+	return m
 }
 
 // old tells, once per docLife, that a document should be asked for again.
@@ -96,6 +109,9 @@ func (d *docs) old(key string) bool {
 	now := d.fs.now()
 	if at, ok := d.fetched[key]; ok && now.Sub(at) < docLife {
 		return false
+	}
+	if len(d.fetched) >= maxFetched {
+		maps.DeleteFunc(d.fetched, func(_ string, at time.Time) bool { return now.Sub(at) >= docLife }) // as good as not there
 	}
 	d.fetched[key] = now
 	return true
@@ -115,7 +131,10 @@ func (d *docs) fetch(ctx context.Context, name string) (*modelDoc, error) {
 			return err
 		}
 		d.old("model/" + name)
-		_, err = d.parse(name, withoutCounters(m.Raw), changed)
+		told, err := parseModel(withoutCounters(m.Raw), changed)
+		if err == nil {
+			d.hold(name, told, true)
+		}
 		return err
 	})
 	if err != nil {

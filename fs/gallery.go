@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
 	"replicatefs/cache/catalog"
@@ -53,36 +52,50 @@ const (
 type gallery struct {
 	fs *FS
 
-	mu       sync.Mutex // guards what follows; held while a page is made
+	// What follows belongs to who asks the question: there is one at a time.
 	made     bool
 	revision uint64
 	page     []byte
 	changed  time.Time
 }
 
-// file is gallery.html.
+// file is gallery.html. It is made once for all who want it at the same time.
 func (g *gallery) file() tree.File {
+	type version struct {
+		page    []byte
+		changed time.Time
+	}
 	return tree.Text(tree.Ino("gallery"), func(ctx context.Context) ([]byte, time.Time, error) {
 		g.fs.firstNews(ctx)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		revision := g.fs.catalog.Revision()
-		if g.made && g.revision == revision {
-			return g.page, g.changed, nil
-		}
-		page, newest, err := g.render(ctx)
+		v, err := g.fs.asking.ask(ctx, "gallery", askDeadline, func(ctx context.Context) (any, error) {
+			page, changed, err := g.latest(ctx)
+			return version{page, changed}, err
+		})
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		// The page itself can be made again; that it changed cannot be seen from it.
-		sum := sha256.Sum256(page)
-		changed, err := g.fs.catalog.PutDocTold(ctx, "gallery", sum[:], newest)
-		if err != nil {
-			return nil, time.Time{}, fmt.Errorf("write down the gallery: %w", err)
-		}
-		g.made, g.revision, g.page, g.changed = true, revision, page, changed.Truncate(time.Second)
-		return g.page, g.changed, nil
+		return v.(version).page, v.(version).changed, nil
 	})
+}
+
+// latest returns the page, and when it changed.
+func (g *gallery) latest(ctx context.Context) ([]byte, time.Time, error) {
+	revision := g.fs.catalog.Revision()
+	if g.made && g.revision == revision {
+		return g.page, g.changed, nil
+	}
+	page, newest, err := g.render(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	// The page itself can be made again; that it changed cannot be seen from it.
+	sum := sha256.Sum256(page)
+	changed, err := g.fs.catalog.PutDocTold(ctx, "gallery", sum[:], newest)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("write down the gallery: %w", err)
+	}
+	g.made, g.revision, g.page, g.changed = true, revision, page, changed.Truncate(time.Second)
+	return g.page, g.changed, nil
 }
 
 // What the page shows: days, newest first, of predictions.

@@ -204,6 +204,14 @@ func (k *keeper) begin(w *wanted, stop context.CancelCauseFunc) {
 
 // done takes in what came of the work on a prediction.
 func (k *keeper) done(w *wanted, err error, interrupted bool) {
+	if k.givenUp(w, err, interrupted) {
+		k.miss(Missed{Prediction: w.id, Reason: err.Error()})
+	}
+}
+
+// givenUp notes how the work on a prediction went, and tells whether there will
+// be no more of it although it failed.
+func (k *keeper) givenUp(w *wanted, err error, interrupted bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.current, k.stop = nil, nil
@@ -211,10 +219,10 @@ func (k *keeper) done(w *wanted, err error, interrupted bool) {
 		if !w.again {
 			delete(k.wanted, w.id)
 		}
-		return
+		return false
 	}
 	if interrupted {
-		return
+		return false
 	}
 	now := k.fs.now()
 	if errors.Is(err, cache.ErrFull) && k.full == nil {
@@ -223,11 +231,11 @@ func (k *keeper) done(w *wanted, err error, interrupted bool) {
 	}
 	if w.tries++; w.tries >= keepTries && now.After(w.expires) {
 		delete(k.wanted, w.id)
-		k.missLocked(Missed{Prediction: w.id, Reason: err.Error()})
-		return
+		return true
 	}
 	k.fs.log.Debug("an output is not kept yet", "prediction", w.id, "try", w.tries, "err", err)
 	w.next = now.Add(min(keepPause<<min(w.tries-1, 10), keepPatient))
+	return false
 }
 
 // keep keeps the files of a prediction that are there by now. What is deleted
@@ -246,9 +254,7 @@ func (k *keeper) keep(ctx context.Context, id string) error {
 		}
 		switch err := k.file(ctx, p, it); {
 		case errors.Is(err, cache.ErrGone):
-			k.mu.Lock()
-			k.missLocked(Missed{Prediction: id, File: it.name, Reason: "Replicate deleted it before it was here."})
-			k.mu.Unlock()
+			k.miss(Missed{Prediction: id, File: it.name, Reason: "Replicate deleted it before it was here."})
 		case err != nil:
 			return fmt.Errorf("%s: %w", it.name, err)
 		}
@@ -302,13 +308,16 @@ func (k *keeper) kept() {
 	}
 }
 
-// missLocked notes what could not be kept, for who asks later.
-func (k *keeper) missLocked(m Missed) {
+// miss notes what could not be kept, for who asks later. Only run calls it, so
+// that what is written down last is what is known last.
+func (k *keeper) miss(m Missed) {
 	m.Time = k.fs.now().UTC().Truncate(time.Second)
 	k.fs.log.Warn("an output could not be kept", "prediction", m.Prediction, "file", m.File, "reason", m.Reason)
+	k.mu.Lock()
 	k.missed = append(k.missed, m)
 	k.missed = k.missed[max(0, len(k.missed)-maxMissed):]
 	raw, _ := json.Marshal(k.missed)
+	k.mu.Unlock()
 	if _, err := k.fs.catalog.PutDoc(context.WithoutCancel(k.fs.life), missedKey, raw); err != nil {
 		k.fs.log.Warn("what could not be kept is not written down", "err", err)
 	}

@@ -29,6 +29,8 @@ const trainingsDir = "trainings/"
 type trainings struct {
 	fs *FS
 
+	writing sync.Mutex // held while the list is written down: the newest comes last
+
 	mu       sync.Mutex // guards what follows
 	known    map[string]training
 	complete bool                 // the list was read to its end once
@@ -42,6 +44,14 @@ type training struct {
 	Made string // owner/name of the model whose version it made
 }
 
+// A trainingList is the document of all that are known.
+type trainingList struct {
+	Complete  bool
+	Trainings []training
+}
+
+func byID(a, b training) int { return strings.Compare(a.ID, b.ID) }
+
 const (
 	trainingsKey = "trainings"
 	trainingKey  = "training/" // and the API's id
@@ -51,10 +61,7 @@ const (
 func newTrainings(f *FS) *trainings {
 	t := &trainings{fs: f, known: map[string]training{}, stirred: map[string]time.Time{}}
 	raw, _, err := f.catalog.Doc(f.life, trainingsKey)
-	var list struct {
-		Complete  bool
-		Trainings []training
-	}
+	var list trainingList
 	if err == nil && json.Unmarshal(raw, &list) == nil {
 		t.complete = list.Complete
 		for _, one := range list.Trainings {
@@ -68,7 +75,7 @@ func newTrainings(f *FS) *trainings {
 func (t *trainings) all() []training {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.SortedFunc(maps.Values(t.known), func(a, b training) int { return strings.Compare(a.ID, b.ID) })
+	return slices.SortedFunc(maps.Values(t.known), byID)
 }
 
 // heard tells whether the list was read to its end once, by this mount or an
@@ -190,26 +197,34 @@ func (t *trainings) put(ctx context.Context, toTheEnd bool, told ...*api.Predict
 		t.mu.Unlock()
 		fresh = append(fresh, id)
 	}
-	if len(fresh) == 0 && (!toTheEnd || t.complete) {
+	t.mu.Lock()
+	same := len(fresh) == 0 && (!toTheEnd || t.complete)
+	t.mu.Unlock()
+	if same {
 		return nil
 	}
-	t.mu.Lock()
-	t.complete = t.complete || toTheEnd
-	list := struct {
-		Complete  bool
-		Trainings []training
-	}{t.complete, slices.SortedFunc(maps.Values(t.known), func(a, b training) int { return strings.Compare(a.ID, b.ID) })}
-	t.mu.Unlock()
-	raw, err := json.Marshal(list)
-	if err == nil {
-		_, err = t.fs.catalog.PutDoc(ctx, trainingsKey, raw)
-	}
+	err := t.writeDown(ctx, toTheEnd)
 	t.fs.changes.Add(uint64(len(fresh)))
 	for _, id := range fresh {
 		t.fs.folders.Remove(id)
 		t.fs.changed(ctx, id)
 	}
 	t.fs.notify(tree.Change{Node: tree.Ino("folder", "trainings"), Content: true})
+	return err
+}
+
+// writeDown keeps the list for the next mount.
+func (t *trainings) writeDown(ctx context.Context, toTheEnd bool) error {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	t.mu.Lock()
+	t.complete = t.complete || toTheEnd
+	list := trainingList{t.complete, slices.SortedFunc(maps.Values(t.known), byID)}
+	t.mu.Unlock()
+	raw, err := json.Marshal(list)
+	if err == nil {
+		_, err = t.fs.catalog.PutDoc(ctx, trainingsKey, raw)
+	}
 	return err
 }
 

@@ -29,6 +29,8 @@ type uploads struct {
 	fs  *FS
 	dir string // of copies and of what is being written
 
+	writing sync.Mutex // held while the list is written down: the newest comes last
+
 	mu      sync.Mutex          // guards what follows
 	known   []upload            // in order of appearance
 	last    time.Time           // when the list was asked for
@@ -264,6 +266,8 @@ func (u *uploads) addLocked(file *api.File, name string, ours bool) {
 
 // keep writes the list down for the next mount.
 func (u *uploads) keep(ctx context.Context) error {
+	u.writing.Lock()
+	defer u.writing.Unlock()
 	u.mu.Lock()
 	raw, err := json.Marshal(u.known)
 	u.mu.Unlock()
