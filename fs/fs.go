@@ -63,7 +63,7 @@ import (
 // polls every 15 seconds.
 type Options struct {
 	Wait             time.Duration // for how long a save waits for the end of its run; 0: not
-	PreferWait       time.Duration // lets the API hold the create so long; 0: not
+	PreferWait       time.Duration // lets the API hold the create so long, but not longer than Wait; 0: not
 	CancelAfter      time.Duration // lets the API end a run after that; 0: its own limit
 	MaxRuns          int           // runs under way at once, default 8
 	MaxRunsPerMinute int           // default 60
@@ -187,6 +187,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxRunsPerMinute == 0 {
 		o.MaxRunsPerMinute = 60
 	}
+	o.PreferWait = min(o.PreferWait, o.Wait)
 	if o.Keep == "" {
 		o.Keep = KeepNone
 	}

@@ -24,13 +24,18 @@ func newGuard(runs, perMinute int, now func() time.Time) *guard {
 	return &guard{slots: make(chan struct{}, max(1, runs)), minute: max(1, perMinute), now: now}
 }
 
-// enter waits for its turn as long as ctx allows. The run is over when leave
-// is called, which may be done once or more often.
+// enter waits for its turn as long as ctx allows; a turn that has come needs
+// no waiting. The run is over when leave is called, which may be done once or
+// more often.
 func (g *guard) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case g.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, g.late(ctx, fmt.Errorf("%w: %d runs are under way (--max-runs)", tree.ErrBusy, cap(g.slots)))
+	default:
+		select {
+		case g.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, g.late(ctx, fmt.Errorf("%w: %d runs are under way (--max-runs)", tree.ErrBusy, cap(g.slots)))
+		}
 	}
 	leave = sync.OnceFunc(func() { <-g.slots })
 	for {

@@ -135,12 +135,14 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, what sheet) error {
 		return f.explain(err, d.where)
 	}
 	begun := s.at.Add(f.now().Sub(before))
-	send, cancel := context.WithTimeout(ctx, limit-f.now().Sub(begun))
+	turn, cancel := context.WithTimeout(ctx, f.o.Wait-f.now().Sub(begun))
 	defer cancel()
-	release, err := f.guard.enter(send)
+	release, err := f.guard.enter(turn)
 	if err != nil {
 		return f.explain(err, d.where)
 	}
+	send, cancel := context.WithTimeout(ctx, max(limit-f.now().Sub(begun), minSend))
+	defer cancel()
 	p, err := f.create(send, d.where, target, in)
 	if err != nil {
 		release()
