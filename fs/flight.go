@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"replicatefs/api"
 	"replicatefs/fs/tree"
@@ -76,16 +75,12 @@ func (f *FS) hear(fl *flight, data string) bool {
 
 // outcome is the result of close() for a run that has ended.
 func (fl *flight) outcome() error {
-	switch {
-	case fl.err != nil:
+	if fl.err != nil {
 		return &refusal{kind: errRunFailed, cause: fl.err,
 			sentence: fmt.Sprintf("The run %s was started, but it can no longer be watched: %v", fl.id, fl.err)}
-	case fl.last.Status == api.Succeeded:
-		return nil
 	}
-	why := strings.TrimSpace(fl.last.Error)
-	if why == "" {
-		why = "its logs.txt may tell more."
+	if sentence := runOf(fl.last, fl.id).Failure(); sentence != "" {
+		return &refusal{kind: errRunFailed, sentence: sentence}
 	}
-	return &refusal{kind: errRunFailed, sentence: fmt.Sprintf("The run %s ended as %s: %s", fl.id, fl.last.Status, why)}
+	return nil
 }

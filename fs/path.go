@@ -21,6 +21,26 @@ type Run struct {
 	Error  string `json:"error,omitempty"` // of a run that failed, in the words of its model
 }
 
+func runOf(p *api.Prediction, id string) Run {
+	r := Run{ID: id, Status: p.Status}
+	if p.Status != api.Succeeded {
+		r.Error = strings.TrimSpace(p.Error)
+	}
+	return r
+}
+
+// Failure says in a sentence that a run did not succeed; "" if it did.
+func (r Run) Failure() string {
+	if r.Status == api.Succeeded {
+		return ""
+	}
+	why := r.Error
+	if why == "" {
+		why = "its logs.txt may tell more."
+	}
+	return fmt.Sprintf("The run %s ended as %s: %s", r.ID, r.Status, why)
+}
+
 // ErrNoRun is in the error for a path behind which there is no run.
 var ErrNoRun = errors.New("no run")
 
@@ -43,11 +63,7 @@ func (f *FS) WaitFor(ctx context.Context, name string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	r := Run{ID: id, Status: p.Status}
-	if p.Status != api.Succeeded {
-		r.Error = strings.TrimSpace(p.Error)
-	}
-	return r, nil
+	return runOf(p, id), nil
 }
 
 // waitFor waits for a prediction or training.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"replicatefs/api"
 	"replicatefs/api/sim"
 )
 
@@ -137,4 +138,19 @@ func TestURLs(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestFailure(t *testing.T) {
+	for _, test := range []struct {
+		run  Run
+		want string
+	}{
+		{Run{"x", api.Succeeded, ""}, ""},
+		{Run{"x", api.Failed, "no GPU"}, "The run x ended as failed: no GPU"},
+		{Run{"x", api.Canceled, ""}, "The run x ended as canceled: its logs.txt may tell more."},
+	} {
+		if got := test.run.Failure(); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.run, got, test.want)
+		}
+	}
 }

@@ -252,11 +252,7 @@ func forgetCommand() *cli.Command {
 		Description: "What Replicate has deleted meanwhile cannot be had again.\n\n" +
 			"   replicatefs cache forget ~/replicate/by-date/2025",
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 1, manyPaths, "at least one path of a mount")
-			if err != nil {
-				return err
-			}
-			targets, err := targetsOf(c.Context, args)
+			targets, err := targets(c)
 			if err != nil {
 				return err
 			}

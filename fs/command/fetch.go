@@ -25,11 +25,7 @@ func fetchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "keep", Usage: "for good, until cache forget"},
 		},
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 1, manyPaths, "at least one path of a mount")
-			if err != nil {
-				return err
-			}
-			targets, err := targetsOf(c.Context, args)
+			targets, err := targets(c)
 			if err != nil {
 				return err
 			}

@@ -104,10 +104,11 @@ func (o *order) run(where string, fields []field) error {
 	}
 	r, err := o.watch(id)
 	if err != nil {
+		goesOn := fmt.Errorf("the run %s goes on. In a mount it is at predictions/%s: write to cancel there to end it", id, id)
 		if o.c.Context.Err() != nil {
-			return fmt.Errorf("the run %s goes on. In a mount it is at predictions/%s: write to cancel there to end it", id, id)
+			return goesOn
 		}
-		return err
+		return fmt.Errorf("%w\nIt cannot be watched: %w", goesOn, err)
 	}
 	folder := path.Join("predictions", id)
 	root := tree.FS(o.c.Context, o.tree.Root())
@@ -120,29 +121,38 @@ func (o *order) run(where string, fields []field) error {
 			return err
 		}
 	}
-	if r.Error != "" || r.Status != "succeeded" {
-		return fmt.Errorf("the run %s ended as %s: %s", id, r.Status, r.Error)
+	if failure := r.Failure(); failure != "" {
+		return errors.New(failure)
 	}
 	saved := o.c.App.Writer
 	if o.c.Bool("json") {
 		saved = o.c.App.ErrWriter
 	}
-	return saveOutputs(root, folder, o.c.String("output-dir"), saved)
+	if err := saveOutputs(root, folder, o.c.String("output-dir"), saved); err != nil {
+		return fmt.Errorf("%w\nThe run went well: in a mount all of it is at %s", err, folder)
+	}
+	return nil
+}
+
+// runnable is a folder in which a model is run by way of drafts.
+type runnable interface {
+	tree.Maker
+	tree.Remover
 }
 
 // send starts the run and returns its id. What was prepared for it goes away
 // again, whatever becomes of it.
 func (o *order) send(ctx context.Context, where string, fields []field) (id string, err error) {
-	model, err := find(ctx, o.tree.Root(), where)
+	node, err := tree.Resolve(ctx, o.tree.Root(), where)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", strings.TrimPrefix(where, "models/"), err)
 	}
-	maker, ok := model.(tree.Maker)
+	model, ok := node.(runnable)
 	if !ok {
 		return "", fmt.Errorf("%s is nothing that can be run", where)
 	}
 	name := fmt.Sprintf("run-%d", time.Now().UnixNano())
-	draft, err := maker.Mkdir(ctx, name)
+	draft, err := model.Mkdir(ctx, name)
 	if err != nil {
 		return "", fmt.Errorf("prepare the run: %w", err)
 	}
@@ -259,22 +269,6 @@ func (o *order) read(id, name string) (string, error) {
 	return string(b), err
 }
 
-// find returns the folder at a path.
-func find(ctx context.Context, dir tree.Dir, name string) (tree.Dir, error) {
-	for part := range strings.SplitSeq(name, "/") {
-		n, err := dir.Lookup(ctx, part)
-		if err != nil {
-			return nil, err
-		}
-		next, ok := n.(tree.Dir)
-		if !ok {
-			return nil, tree.ErrNotDir
-		}
-		dir = next
-	}
-	return dir, nil
-}
-
 // write makes a file in a folder, which may mean something there.
 func write(ctx context.Context, dir tree.Dir, name string, content io.Reader) error {
 	creator, ok := dir.(tree.Creator)
@@ -309,14 +303,13 @@ func write(ctx context.Context, dir tree.Dir, name string, content io.Reader) er
 }
 
 // forget removes a draft.
-func forget(ctx context.Context, model, draft tree.Dir, name string) error {
+func forget(ctx context.Context, model runnable, draft tree.Dir, name string) error {
 	entries, err := draft.List(ctx)
 	if err != nil {
 		return err
 	}
 	inside, ok := draft.(tree.Remover)
-	outside, also := model.(tree.Remover)
-	if !ok || !also {
+	if !ok {
 		return tree.ErrReadOnly
 	}
 	for _, e := range entries {
@@ -324,5 +317,5 @@ func forget(ctx context.Context, model, draft tree.Dir, name string) error {
 			return err
 		}
 	}
-	return outside.Remove(ctx, name, true)
+	return model.Remove(ctx, name, true)
 }

@@ -147,3 +147,22 @@ func TestRunFile(t *testing.T) {
 		t.Errorf("the prompt was %q", prompt)
 	}
 }
+
+// A run that was paid for is named where it is when the command fails.
+func TestRunNamed(t *testing.T) {
+	account(t, sim.Options{Speed: sim.Instant})
+	status, _, said := run(t, "run", "acme/broken", "prompt=a lion")
+	if status != exitFailed || !strings.Contains(said, "ended as failed: ") || strings.Contains(said, ": \n") {
+		t.Errorf("a run that fails: status %d, %q", status, said)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, _, said = run(t, "run", "--output-dir", file, painterModel, "prompt=a lion")
+	_, ids, _ := run(t, "ls", "predictions")
+	id := said[strings.LastIndexByte(strings.TrimSpace(said), '/')+1:]
+	if status != exitFailed || !strings.Contains(said, "went well") || !strings.Contains(ids, strings.TrimSpace(id)+"\n") {
+		t.Errorf("outputs that cannot be saved: status %d, %q; the account has %q", status, said, ids)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -27,14 +26,10 @@ func waitCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Usage: "wait so long at most; 0: without end", EnvVars: env("timeout")},
 		},
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 1, manyPaths, "at least one path of a mount")
-			if err != nil {
-				return err
-			}
 			if c.Duration("timeout") < 0 {
 				return usage{"--timeout: want a time such as 5m"}
 			}
-			targets, err := targetsOf(c.Context, args)
+			targets, err := targets(c)
 			if err != nil {
 				return err
 			}
@@ -47,45 +42,6 @@ func waitCommand() *cli.Command {
 			return waitFor(ctx, targets, func(line string) { say(c.App.Writer, "%s", line) })
 		},
 	}
-}
-
-// manyPaths is how many paths a command takes: what a shell's * makes.
-const manyPaths = 100_000
-
-// A target is a path of a mount that was given to a command.
-type target struct {
-	arg    string // as it was given
-	post   post
-	inside string // the path in the mount
-}
-
-func (t target) values() url.Values { return url.Values{"path": {t.inside}} }
-
-// targetsOf finds the mounts of paths, and checks that they answer: what
-// follows may take long, and must not wait for one that never will.
-func targetsOf(ctx context.Context, args []string) ([]target, error) {
-	all, err := posts()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, controlLimit)
-	defer cancel()
-	answers := map[string]bool{}
-	var targets []target
-	for _, arg := range args {
-		p, inside, err := locate(arg, all)
-		if err != nil {
-			return nil, err
-		}
-		if !answers[p.Dir] {
-			if err := p.ask(ctx, question{route: "GET /status"}, nil); err != nil {
-				return nil, err
-			}
-			answers[p.Dir] = true
-		}
-		targets = append(targets, target{arg, p, inside})
-	}
-	return targets, nil
 }
 
 // atOnce is how many runs are waited for by one command at a time.
@@ -128,7 +84,7 @@ func waitFor(ctx context.Context, targets []target, tell func(line string)) erro
 	}
 	waiting.Wait()
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return fmt.Errorf("interrupted; the runs go on")
+		return errors.New("interrupted; the runs go on")
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d did not succeed", failed, len(targets))
@@ -147,11 +103,7 @@ func urlCommand() *cli.Command {
 		Description: "Of a file its URL, of a folder those of all outputs in it, one a line. Replicate deletes what API runs\n" +
 			"made after an hour: of such the URL is not printed, and the exit status is 1.",
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, 1, manyPaths, "at least one path of a mount")
-			if err != nil {
-				return err
-			}
-			targets, err := targetsOf(c.Context, args)
+			targets, err := targets(c)
 			if err != nil {
 				return err
 			}
