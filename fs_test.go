@@ -383,3 +383,23 @@ func tryDemo(t *testing.T, program *exec.Cmd, user *syscall.Credential) {
 		t.Errorf("the demo left %v in the temporary folder (%v)", left, err)
 	}
 }
+
+// The page at the start of package fs names every file of it: who looks for
+// something begins there.
+func TestEssay(t *testing.T) {
+	essay, err := os.ReadFile("fs/fs.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("fs/*.go")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("the files of fs are %v, %v", files, err)
+	}
+	page, _, _ := strings.Cut(string(essay), "\npackage fs")
+	for _, file := range files {
+		name := filepath.Base(file)
+		if name != "fs.go" && !strings.HasSuffix(name, "_test.go") && !strings.Contains(page, name) {
+			t.Errorf("fs/fs.go does not say what %s is for", name)
+		}
+	}
+}

@@ -26,6 +26,10 @@
 // the end of a file is held back until it is right), the disk for a CRC32C of each chunk when the last process did not end
 // well. What fails a check is fetched again.
 //
+// A file can be kept (keep.go): then it is in a folder of its own (vault.go), whole, checked and durable, and no limit takes
+// it away. Prune, Clear and Verify (maintain.go) look after what is stored; several processes may use the same folders, and
+// tell by locks what another one is about.
+//
 // Chunks belong to the garbage collector, so a process should set a memory limit (debug.SetMemoryLimit) a little above
 // Options.Memory: without one the heap may be twice what is in use.
 package cache

@@ -127,38 +127,38 @@ func (o *output) path() string { return placeOf(o.id) + "/" + o.name }
 // each once.
 func (f *FS) outputsAt(ctx context.Context, name string) ([]*output, error) {
 	name = path.Clean("/" + name)[1:]
-	s := &search{root: f.Root(), seen: map[uint64]bool{}}
-	node, err := tree.Resolve(ctx, s.root, name)
+	h := &harvest{root: f.Root(), seen: map[uint64]bool{}}
+	node, err := tree.Resolve(ctx, h.root, name)
 	if err == nil {
-		err = s.below(ctx, name, node)
+		err = h.below(ctx, name, node)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path.Clean("/" + name)[1:], err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return s.found, nil
+	return h.found, nil
 }
 
-// A search goes through a folder for outputs.
-type search struct {
+// A harvest goes through a folder for outputs.
+type harvest struct {
 	root  tree.Dir
 	seen  map[uint64]bool // what was looked at: a prediction is in many folders
 	found []*output
 }
 
-func (s *search) below(ctx context.Context, name string, node tree.Node) error {
-	if s.seen[node.Ino()] {
+func (h *harvest) below(ctx context.Context, name string, node tree.Node) error {
+	if h.seen[node.Ino()] {
 		return nil
 	}
-	s.seen[node.Ino()] = true
+	h.seen[node.Ino()] = true
 	switch node := node.(type) {
 	case *output:
-		s.found = append(s.found, node)
+		h.found = append(h.found, node)
 	case tree.Link:
-		to, err := tree.Resolve(ctx, s.root, name)
+		to, err := tree.Resolve(ctx, h.root, name)
 		if err != nil {
 			return err
 		}
-		return s.below(ctx, name, to)
+		return h.below(ctx, name, to)
 	case tree.Dir:
 		entries, err := node.List(ctx)
 		if err != nil {
@@ -169,7 +169,7 @@ func (s *search) below(ctx context.Context, name string, node tree.Node) error {
 			if name == "collections" || isExample(e.Node) {
 				continue // not the account's; who wants those says so
 			}
-			if err := s.below(ctx, name, e.Node); err != nil {
+			if err := h.below(ctx, name, e.Node); err != nil {
 				return err
 			}
 		}

@@ -11,29 +11,45 @@
 //
 // # How it hangs together
 //
-//	plan.go        prediction → names and sources, as plain data
-//	layout.go      the same from memory, for walks
-//	prediction.go  predictions/ and the folders in it
+// What there is, as folders:
+//
+//	prediction.go  predictions/ and the folders in it; attr.go their extended attributes
 //	shelf.go       where predictions are known from: the list, examples of models
 //	training.go    and trainings, which are in no list of predictions
-//	output.go      files on the delivery host: size once, bytes through the cache
+//	plan.go        prediction → names and sources, as plain data; value.go, dataurl.go of its JSON
+//	layout.go      the same from memory, for walks; recent.go what was looked at lately
+//	output.go      files on the delivery host: size once, bytes through the cache; reading.go an open one
+//	expired.go     what Replicate has deleted
+//	speech.go      the text of a run under way, word by word
 //	view.go        by-date/, by-status/: folders of links
 //	collection.go  collections/, and search.go search/: links to models
-//	upload.go      files/, with parcel.go for what is on its way there
-//	gallery.go     gallery.html, from the template and style of that name
 //	model.go       models/, with docs.go for what the API says of them
 //	version.go     models/<owner>/<name>/versions/; deployment.go deployments/
-//	desk.go        triggers and temporary files; save.go, run.go what a save does
-//	draft.go       folders where a run is prepared; inputs.go what they say, upload.go
-//	rules.go       what a model's schema says of its input; complaint.go in words
-//	sync.go        news from the API into the catalog
-//	crawl.go       the past into the catalog; intake.go what news does there
-//	path.go        runs and URLs behind a path, for commands
-//	speech.go      the text of a run under way, word by word
-//	time.go        what time everything has
-//	reach.go       output hosts that do not answer
+//	upload.go      files/, with parcel.go and spool.go for what is on its way there
+//	gallery.go     gallery.html, from the template and style of that name
+//	readme.go      README.md at the top; stats.go .replicatefs/
+//	name.go        names, and time.go times, that are the same after every mount
+//
+// What saving means:
+//
+//	desk.go        triggers and temporary files (trigger.go); deskdir.go the folder of a desk
+//	draft.go       folders where a run is prepared; starter.go the file that runs it
+//	drafts.go      where drafts are on the disk; stored.go a file of one
+//	inputs.go      what the files of a draft are as input; bigfile.go those to upload first
+//	check.go       an input against rules.go, what a model's schema (schema.go) says of it
+//	complaint.go   what the rules forbid, in words; errors.go refusals
+//	save.go        a save and what became of it; run.go what it does, guard.go how often
+//	flight.go      runs being watched; resume.go, adopt.go those of earlier mounts and lost answers
+//
+// What goes on behind:
+//
+//	sync.go        news from the API into the catalog; intake.go what news does there
+//	crawl.go       the past into the catalog
 //	keep.go        outputs brought here for good; fetch.go those of a path
-//	stats.go       .replicatefs/stats.json
+//	path.go        runs and URLs behind a path, for commands
+//	ask.go         questions asked once for all; misses.go those whose answer was no
+//	reach.go       output hosts that do not answer
+//	statfs.go      figures for df
 //
 // The catalog is the account as far as it is known; everything shown comes
 // from there, and sync, runs and lookups bring it up to date. Nodes hold names

@@ -388,7 +388,10 @@ func (n *uploaded) Open(context.Context) (tree.Handle, error) {
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil, iofs.ErrPermission // somebody has cleaned up
 	}
-	return &opened{f}, err
+	if err != nil {
+		return nil, err
+	}
+	return onDisk{f}, nil
 }
 
 func (n *uploaded) Save(context.Context) (tree.Draft, error) {

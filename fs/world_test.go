@@ -86,41 +86,7 @@ func mountWorld(t testing.TB, s *sim.Sim, dir string, o Options) *world {
 
 // at returns the node of a path, following links.
 func (w *world) at(path string) (tree.Node, error) {
-	return walk(w.t.Context(), w.Root(), path)
-}
-
-func walk(ctx context.Context, root tree.Dir, path string) (tree.Node, error) {
-	at := []tree.Node{root}
-	names := strings.Split(path, "/")
-	for len(names) > 0 {
-		name := names[0]
-		names = names[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = at[:len(at)-1]
-			continue
-		}
-		dir, ok := at[len(at)-1].(tree.Dir)
-		if !ok {
-			return nil, tree.ErrNotDir
-		}
-		node, err := dir.Lookup(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if l, ok := node.(tree.Link); ok {
-			target, err := l.Target(ctx)
-			if err != nil {
-				return nil, err
-			}
-			names = append(strings.Split(target, "/"), names...)
-			continue
-		}
-		at = append(at, node)
-	}
-	return at[len(at)-1], nil
+	return tree.Resolve(w.t.Context(), w.Root(), strings.Trim(path, "/"))
 }
 
 // read returns what a file says, and checks that its size was told right.

@@ -1,6 +1,14 @@
 // Package command is the command line of replicatefs: flags and environment
 // become options of the other packages here and nowhere else, and errors
 // become exit statuses.
+//
+// A flag comes from the command line, the environment or a file (flags.go,
+// settings.go), the token from token.go; state.go brings up the tree of an
+// account from them. mount.go serves it, alone or as a daemon (daemon.go), for
+// mount(8) (fstab.go) or systemd. ls, cat (look.go) and run use it without a
+// mount. Commands that need a mount which runs, as status, wait, fetch and
+// cache do, ask it over its socket: control.go answers, control_client.go asks,
+// and target.go finds the mount of a path.
 package command
 
 import (

@@ -20,9 +20,10 @@
 //
 // # Writing
 //
-// Each opening for writing is a tree.Draft of its own and is saved at most
-// once, when the program that opened it closes its last descriptor after
-// writing. See draft for how that is told apart from all the other closes.
+// Each opening for writing is a tree.Draft of its own and is saved when the
+// program that opened it closes its last descriptor after writing: once, unless
+// the file is an ordinary one (tree.Truncater). See draft for how that close is
+// told apart from all the others.
 //
 // # Rules
 //
