@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -65,4 +66,13 @@ func (v *Server) Roots() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(v.cert.leaf)
 	return p
+}
+
+// PEM is that certificate as a file, as programs of their own are told to
+// trust it (SSL_CERT_FILE); nil without Options.TLS.
+func (v *Server) PEM() []byte {
+	if v.cert == nil {
+		return nil
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.cert.leaf.Raw})
 }

@@ -178,6 +178,13 @@ func (m *Mount) Start(flags ...string) error {
 		m.o.Flags = flags
 	}
 	env := m.environ("REPLICATE_BASE_URL="+m.Server.BaseURL(), "REPLICATE_API_TOKEN="+sim.DemoToken)
+	if cert := m.Server.PEM(); cert != nil {
+		path := filepath.Join(m.Work, "ca.pem")
+		if err := os.WriteFile(path, cert, 0o644); err != nil {
+			return err
+		}
+		env = append(env, "SSL_CERT_FILE="+path)
+	}
 	p, err := start(Program(m.tb), m.arguments(), append(env, m.o.Env...), m.user, "Mounted the account")
 	if p != nil {
 		m.process = p
