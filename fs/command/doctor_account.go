@@ -79,6 +79,9 @@ func (d *doctor) clock(ctx context.Context) []finding {
 	return one(healthy, fmt.Sprintf("within %v of Replicate's", max(ahead.Abs(), time.Second)), "")
 }
 
+// delivery is where Replicate has outputs; another API may have them elsewhere.
+const delivery = "replicate.delivery"
+
 // outputs asks each host that outputs come from for anything at all.
 func (d *doctor) outputs(ctx context.Context) []finding {
 	content, err := api.NewContent(d.cfg.content)
@@ -87,13 +90,15 @@ func (d *doctor) outputs(ctx context.Context) []finding {
 	}
 	defer content.Close()
 	var found []finding
-	for _, host := range append([]string{"replicate.delivery"}, d.cfg.content.Hosts...) {
+	for _, host := range append([]string{delivery}, d.cfg.content.Hosts...) {
 		asked := time.Now()
 		_, err := content.Stat(ctx, scheme(host)+host+"/")
 		var answer *api.ContentError
 		switch {
 		case err == nil, errors.Is(err, iofs.ErrNotExist), errors.As(err, &answer) && answer.Status != 0:
 			found = append(found, finding{Verdict: healthy, Says: fmt.Sprintf("%s answered in %v", host, time.Since(asked).Round(time.Millisecond))})
+		case host == delivery && d.cfg.api.BaseURL != api.DefaultBaseURL:
+			found = append(found, finding{Verdict: doubt, Says: err.Error(), Do: "nothing, unless " + d.cfg.api.BaseURL + " gives outputs there"})
 		default:
 			found = append(found, finding{Verdict: broken, Says: err.Error(), Do: "let the firewall or proxy through to " + host})
 		}

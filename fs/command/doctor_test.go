@@ -59,6 +59,10 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 
+	if has(all, "outputs", broken, "") {
+		t.Errorf("hosts that this API does not use: %+v", all["outputs"])
+	}
+
 	wrong := s.Inject(sim.Fault{Path: "/v1/account", Header: http.Header{"Date": {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}}, Times: -1})
 	if _, all := examined(t); !has(all, "clock", broken, "1h0m") {
 		t.Errorf("an hour ahead: %+v (%d answers)", all["clock"], wrong.Fired())
