@@ -43,9 +43,12 @@ func (p *prepared) file(of part) (any, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxInline))
+	content, err := io.ReadAll(io.LimitReader(f, maxInline+1))
 	if err != nil {
 		return nil, err
+	}
+	if int64(len(content)) != of.info.Size() { // it must not arrive cut
+		return nil, stillWritten(of.name)
 	}
 	return "data:" + mimeType(of.name, content) + ";base64," + base64.StdEncoding.EncodeToString(content), nil
 }

@@ -21,7 +21,7 @@ import (
 // path in the mount, with plain files in it. So they outlive the mount and the
 // machine, and a person can get at them without this program.
 type draftStore struct {
-	root *os.Root // nil: there is no place for drafts
+	root *os.Root
 
 	mu      sync.Mutex     // guards what follows
 	writing map[uint64]int // files that are being written, by their number on disk
@@ -32,13 +32,8 @@ type draftStore struct {
 // come to its end: such a file is nobody's input.
 const unfinished = ".unfinished"
 
-// openDrafts opens the store below a folder, and makes it if it is missing. No
-// folder is a store that takes nothing.
+// openDrafts opens the store below a folder, and makes it if it is missing.
 func openDrafts(dir string) (*draftStore, error) {
-	s := &draftStore{writing: map[uint64]int{}}
-	if dir == "" {
-		return s, nil
-	}
 	dir = filepath.Join(dir, "drafts")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a place for drafts: %w", err)
@@ -47,16 +42,14 @@ func openDrafts(dir string) (*draftStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the place of drafts: %w", err)
 	}
-	s.root = root
-	return s, local(root.MkdirAll(unfinished, 0o700))
+	if err := root.MkdirAll(unfinished, 0o700); err != nil {
+		root.Close()
+		return nil, fmt.Errorf("make a place for marks of drafts: %w", err)
+	}
+	return &draftStore{root: root, writing: map[uint64]int{}}, nil
 }
 
-func (s *draftStore) close() error {
-	if s.root == nil {
-		return nil
-	}
-	return s.root.Close()
-}
+func (s *draftStore) close() error { return s.root.Close() }
 
 // local makes the errors of the disk those of a tree: here, a file that is
 // missing on disk is the user's file that is missing.
@@ -71,18 +64,12 @@ func local(err error) error {
 
 // stat tells of one file or folder; the last name may be a link.
 func (s *draftStore) stat(name string) (os.FileInfo, error) {
-	if s.root == nil {
-		return nil, iofs.ErrNotExist
-	}
 	info, err := s.root.Lstat(name)
 	return info, local(err)
 }
 
 // list returns the entries of a folder, sorted; none if it is missing.
 func (s *draftStore) list(dir string) ([]os.DirEntry, error) {
-	if s.root == nil {
-		return nil, nil
-	}
 	f, err := s.root.Open(dir)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return nil, nil
@@ -139,9 +126,6 @@ func (s *draftStore) sync(dir string) error {
 
 // mkdir makes the folder of a draft, and those above it.
 func (s *draftStore) mkdir(where string) error {
-	if s.root == nil {
-		return tree.ErrReadOnly
-	}
 	above := path.Dir(where)
 	if err := s.root.MkdirAll(above, 0o700); err != nil {
 		return local(err)

@@ -59,6 +59,7 @@ package fs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -163,6 +164,9 @@ const maxStats = 16
 
 // New makes the tree of an account. It asks nobody; Start does.
 func New(b Backend, o Options) (*FS, error) {
+	if b.Dir == "" { // else what is left in files/ of wherever we are would be tidied
+		return nil, errors.New("no folder for drafts and uploads")
+	}
 	o = o.withDefaults()
 	f := &FS{
 		api: b.API, content: b.Content, cache: b.Cache, catalog: b.Catalog, account: b.Account,

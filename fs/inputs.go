@@ -113,7 +113,7 @@ func (p *prepared) parts(r *rules) (map[string][]part, error) {
 			return nil, err
 		}
 		if ready, busy := p.fs.drafts.ready(inode(info)); busy {
-			return nil, &refusal{kind: tree.ErrBusy, sentence: fmt.Sprintf("%s is still being written: nothing was run. Write to run when it is done.", name)}
+			return nil, stillWritten(name)
 		} else if !ready {
 			return nil, refuse(fmt.Sprintf("%s was not written to its end, its writer was killed: write it again, or remove it.", name))
 		}
@@ -128,6 +128,10 @@ func (p *prepared) parts(r *rules) (map[string][]part, error) {
 		parts[field] = append(parts[field], part{name, place, info})
 	}
 	return parts, nil
+}
+
+func stillWritten(name string) error {
+	return &refusal{kind: tree.ErrBusy, sentence: fmt.Sprintf("%s is still being written: nothing was run. Write to run when it is done.", name)}
 }
 
 // aside tells whether a file is never an input, whatever it is called before

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"replicatefs/api"
 )
 
@@ -115,7 +117,7 @@ func writeSeen(file string, account *api.Account) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("write down the account: %w; pass --cache-dir DIR for another place", err)
 	}
-	return os.WriteFile(file, b, 0o600)
+	return renameio.WriteFile(file, b, 0o600) // another mount may be reading it
 }
 
 func readSeen(file string) (*api.Account, error) {

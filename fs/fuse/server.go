@@ -132,12 +132,12 @@ func (s *Server) detach(ctx context.Context, force bool) error {
 
 // Stats are figures of a mount.
 type Stats struct {
-	Nodes       int   `json:"nodes"`       // known to the kernel
-	Handles     int   `json:"handles"`     // open files and folders
-	Changes     int   `json:"changes"`     // not yet told to the kernel
-	Dropped     int   `json:"dropped"`     // changes that were too many
-	Pushed      int64 `json:"pushed"`      // bytes put into the kernel's cache
-	Passthrough bool  `json:"passthrough"` // the kernel reads local files itself
+	Nodes       int   // known to the kernel
+	Handles     int   // open files and folders
+	Changes     int   // not yet told to the kernel
+	Dropped     int   // changes that were too many
+	Pushed      int64 // bytes put into the kernel's cache
+	Passthrough bool  // the kernel reads local files itself
 }
 
 // Stats returns the figures of now.
