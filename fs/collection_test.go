@@ -13,8 +13,10 @@ import (
 // Collections cost one request each, and following their links none.
 func TestCollections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, sim.Options{}, Options{})
+		// No news while requests are counted.
+		w := newWorld(t, sim.Options{}, Options{Poll: 24 * time.Hour})
 		w.Start()
+		time.Sleep(time.Minute)
 		synctest.Wait()
 		w.sim.ResetRequests()
 		slugs := w.names("collections")
@@ -46,6 +48,7 @@ func TestCollections(t *testing.T) {
 		if n := w.sim.Count("GET", "/v1/collections/*"); n != 1 {
 			t.Errorf("a collection cost %d requests, want 1", n)
 		}
+		time.Sleep(time.Minute)
 		synctest.Wait()
 		w.sim.ResetRequests()
 		for _, name := range []string{"nothing", ".git", "HEAD", "desktop.ini", "text-to-image/.hidden", "text-to-image/README.md", "text-to-image/acme--nothing"} {

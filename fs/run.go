@@ -199,7 +199,10 @@ func (f *FS) create(ctx context.Context, where string, target api.Target, in jso
 	if err != nil {
 		if !errors.Is(err, api.ErrAmbiguous) {
 			f.forget(ctx, intent.ID)
+			return nil, err
 		}
+		err = f.explain(err, where)
+		f.told(ctx, intent, err)
 		return nil, err
 	}
 	intent.Prediction = p.ID

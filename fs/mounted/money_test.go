@@ -1,6 +1,10 @@
 package mounted_test
 
 import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -44,11 +48,19 @@ func TestMoney(t *testing.T) {
 		{"killed after", sim.Fault{Late: true}, 1},
 		{"killed before", sim.Fault{}, 0},
 		{"refused", sim.Fault{}, 0},
+		{"restart before", sim.Fault{}, 0},
+		{"restart after", sim.Fault{Late: true}, 1},
+		// A request is given up after half a minute.
+		{"silence before", sim.Fault{}, 0},
+		{"silence after", sim.Fault{Late: true}, 1},
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			for _, at := range places {
+				if strings.HasPrefix(f.name, "silence") && at.name != "prompt" && at.name != "draft" {
+					continue // each takes half a minute, and all are sent by the same code
+				}
 				t.Run(at.name, func(t *testing.T) {
 					a := mounted.Serve(t, sim.Options{Past: 1, Account: "you"})
 					m := a.Mount(mounted.Options{Flags: []string{"--wait=15s"}})
@@ -64,8 +76,9 @@ func TestMoney(t *testing.T) {
 					hold := make(chan struct{})
 					release := sync.OnceFunc(func() { close(hold) })
 					defer release()
-					killed := strings.HasPrefix(f.name, "killed")
-					if killed {
+					what, _, _ := strings.Cut(f.name, " ")
+					killed := what == "killed"
+					if killed || what == "restart" || what == "silence" {
 						fault.Hold = hold
 					}
 					var injected *sim.Injection
@@ -77,7 +90,22 @@ func TestMoney(t *testing.T) {
 					}
 					saver := child(m, "save", m.Path(folder, at.file), at.text)
 					closed := ""
-					if killed {
+					switch {
+					case what == "restart":
+						said, err := saver.StdoutPipe()
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := saver.Start(); err != nil {
+							t.Fatal(err)
+						}
+						mounted.Until(t, "the create is sent", func() bool { return injected.Fired() == 1 })
+						restart(t, a)
+						word, err := io.ReadAll(said)
+						if closed = string(word); err != nil || saver.Wait() != nil {
+							t.Fatalf("the program that saves: %q, %v", closed, err)
+						}
+					case killed:
 						if err := saver.Start(); err != nil {
 							t.Fatal(err)
 						}
@@ -88,7 +116,7 @@ func TestMoney(t *testing.T) {
 							release() // else it never gets further
 						}
 						m.Remount()
-					} else {
+					default:
 						closed = output(t, saver)
 					}
 					tell := `cd "$M/` + folder + `"; cat error.txt 2>/dev/null || cat latest/status 2>/dev/null || true`
@@ -109,5 +137,95 @@ func TestMoney(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// The API takes connections and reads nothing from them, neither the create nor
+// the questions after it: nothing was bought, and that nobody can know this is
+// told before anybody's patience ends.
+func TestNobodyReads(t *testing.T) {
+	t.Parallel()
+	a := serve(t)
+	m := a.Mount(mounted.Options{Flags: quiet})
+	sh(t, m, `cat "$M/`+painter+`/schema.json" > /dev/null`)
+	at, err := url.Parse(a.Server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Server.Close()
+	ln, err := net.Listen("tcp", at.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+		}
+	}()
+	if got := output(t, child(m, "save", m.Path(painter, "prompt.txt"), "a lion")); got != "EIO\n" {
+		t.Errorf("close() is %q, want EIO", got)
+	}
+	if got := sh(t, m, `cat "$M/`+painter+`/error.txt"`); !strings.Contains(got, "before saving again") {
+		t.Errorf("error.txt says %q", got)
+	}
+}
+
+// restart ends the server in the middle of what it does and starts another on
+// the same account and address.
+func restart(t *testing.T, a *mounted.Account) {
+	t.Helper()
+	at, err := url.Parse(a.Server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Server.Close()
+	again, err := a.Serve(t.Context(), at.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { again.Close() })
+}
+
+// Equal drafts started at the same time, each of whose answers is lost, get one
+// run each. What cannot be told apart is not guessed at: each draft leads to a
+// run of its own, or names all that may be it.
+func TestLostAnswersOfDrafts(t *testing.T) {
+	t.Parallel()
+	a := serve(t)
+	m := a.Mount(mounted.Options{Flags: []string{"--poll=1s"}})
+	sh(t, m, `cd "$M/`+painter+`"; for d in a b c; do mkdir $d; echo "a lion" > $d/prompt.txt; : > $d/run; done`)
+	a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true, Times: -1})
+	sh(t, m, `echo go > go; for d in a b c; do cp go "$M/`+painter+`/$d/run" & done; wait`)
+	if a.Creates() != 3 || a.Count("POST", "*/predictions") != 3 {
+		t.Errorf("%d runs by %d requests, want 3 by 3", a.Creates(), a.Count("POST", "*/predictions"))
+	}
+	var ids []string
+	mounted.Until(t, "all are listed", func() bool {
+		ids = strings.Fields(sh(t, m, `ls "$M/predictions"`))
+		return len(ids) == 3
+	})
+	leads := map[string]string{} // from a run to its draft
+	for _, d := range []string{"a", "b", "c"} {
+		id := latestOf(m, painter+"/"+d)
+		if other := leads[id]; id != "" && other != "" {
+			t.Errorf("the drafts %s and %s lead to %s", other, d, id)
+		}
+		leads[id] = d
+	}
+	for _, d := range []string{"a", "b", "c"} {
+		if latestOf(m, painter+"/"+d) != "" {
+			continue
+		}
+		said := sh(t, m, fmt.Sprintf(`cat "$M/%s/%s/error.txt"`, painter, d))
+		for _, id := range ids {
+			if leads[id] == "" && !strings.Contains(said, "predictions/"+id) {
+				t.Errorf("error.txt of %s does not name %s:\n%s", d, id, said)
+			}
+		}
 	}
 }

@@ -1,0 +1,97 @@
+package fs
+
+import (
+	"errors"
+	iofs "io/fs"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"replicatefs/api/sim"
+)
+
+// remount ends a mount and begins the next on the same data.
+func remount(t *testing.T, w *world) *world {
+	t.Helper()
+	w.Close()
+	w.catalog.Close()
+	w.cache.Close()
+	next := mountWorld(t, w.sim, w.dir, Options{Wait: time.Minute})
+	next.Start()
+	time.Sleep(30 * time.Second)
+	return next
+}
+
+// That nobody knows whether a run was started is said once. It is looked for
+// until its hour is over.
+func TestToldOnce(t *testing.T) {
+	for _, by := range []string{"the save", "the next mount"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+			w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Status: 502, Body: "<html>"})
+			if err := w.save(painter+"/prompt.txt", "a lighthouse"); !errors.Is(err, errAmbiguous) {
+				t.Fatalf("close() gives %v", err)
+			}
+			if by == "the next mount" {
+				runs, err := w.catalog.Runs(t.Context())
+				if err != nil || len(runs) != 1 {
+					t.Fatalf("runs are %v, %v", runs, err)
+				}
+				runs[0].State = "" // as it is after a crash
+				if err := w.catalog.PutRun(t.Context(), runs[0]); err != nil {
+					t.Fatal(err)
+				}
+				w = remount(t, w)
+				if got := w.read(painter + "/error.txt"); !strings.Contains(got, "Look into predictions/") {
+					t.Errorf("error.txt says %q", got)
+				}
+			}
+			w = remount(t, w)
+			if _, err := w.at(painter + "/error.txt"); !errors.Is(err, iofs.ErrNotExist) {
+				t.Errorf("said by %s, and once more: %v", by, err)
+			}
+			if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 1 {
+				t.Errorf("runs that are looked for: %v, %v; want one", runs, err)
+			}
+			time.Sleep(retention)
+			w = remount(t, w)
+			if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 0 {
+				t.Errorf("runs that are looked for after the hour: %v, %v; want none", runs, err)
+			}
+			w.creates(0)
+		})
+	}
+}
+
+// A run that is found later takes the place of what was said of it.
+func TestFoundLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		const at = painter + "/sketch"
+		w.mkdir(at)
+		if err := w.fill(at+"/prompt.txt", "a lighthouse"); err != nil {
+			t.Fatal(err)
+		}
+		w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true})
+		away := w.sim.Inject(sim.Fault{Host: sim.API, Method: "GET", Path: "/v1/predictions", Status: 500, Times: -1})
+		if err := w.fill(at+"/run", "go"); !errors.Is(err, errAmbiguous) {
+			t.Fatalf("close() gives %v", err)
+		}
+		if got := w.read(at + "/error.txt"); !strings.Contains(got, "could not be read") {
+			t.Errorf("error.txt says %q", got)
+		}
+		away.Stop()
+		w = remount(t, w)
+		if got := w.read(at + "/latest/status"); got != "succeeded\n" {
+			t.Errorf("the run that was found is %q", got)
+		}
+		if _, err := w.at(at + "/error.txt"); !errors.Is(err, iofs.ErrNotExist) {
+			t.Errorf("error.txt is still there: %v", err)
+		}
+		if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 0 {
+			t.Errorf("runs that are looked for: %v, %v; want none", runs, err)
+		}
+		w.creates(1)
+	})
+}
