@@ -26,12 +26,6 @@ type Release struct {
 	MinInstances, MaxInstances int64
 }
 
-// Hardware is a machine that models can run on.
-type Hardware struct {
-	Name string // for people
-	SKU  string
-}
-
 // Deployments iterates over the deployments of the account.
 func (c *Client) Deployments(ctx context.Context) iter.Seq2[*Deployment, error] {
 	return all(ctx, c, listing[*Deployment]{"list deployments", "/deployments", nil, parseDeployment})
@@ -43,24 +37,6 @@ func (c *Client) Deployment(ctx context.Context, owner, name string) (*Deploymen
 		return nil, notExist("read deployment", owner+"/"+name)
 	}
 	return fetch(ctx, c, call{op: "read deployment", path: "/deployments/" + owner + "/" + name}, parseDeployment)
-}
-
-// Hardware lists the machines that models can run on.
-func (c *Client) Hardware(ctx context.Context) ([]Hardware, error) {
-	return fetch(ctx, c, call{op: "list hardware", path: "/hardware"}, func(raw []byte) ([]Hardware, error) {
-		var w []struct {
-			Name maybe[string] `json:"name"`
-			SKU  maybe[string] `json:"sku"`
-		}
-		if err := json.Unmarshal(raw, &w); err != nil {
-			return nil, err
-		}
-		list := make([]Hardware, 0, len(w))
-		for _, h := range w {
-			list = append(list, Hardware{h.Name.v, h.SKU.v})
-		}
-		return list, nil
-	})
 }
 
 func parseDeployment(raw []byte) (*Deployment, error) {

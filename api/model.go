@@ -132,15 +132,6 @@ func (c *Client) Readme(ctx context.Context, owner, name string) (string, error)
 	return fetch(ctx, c, k, func(body []byte) (string, error) { return string(body), nil })
 }
 
-// Examples iterates over the example predictions of a model.
-func (c *Client) Examples(ctx context.Context, owner, name string) iter.Seq2[*Prediction, error] {
-	k, err := modelCall("list examples", owner, name, "/examples")
-	if err != nil {
-		return failed[*Prediction](err)
-	}
-	return all(ctx, c, listing[*Prediction]{k.op, k.path, nil, ParsePrediction})
-}
-
 // Versions iterates over the versions of a model, newest first. Official models
 // may have none, or answer iofs.ErrNotExist.
 func (c *Client) Versions(ctx context.Context, owner, name string) iter.Seq2[*Version, error] {

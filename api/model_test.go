@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	iofs "io/fs"
 	"iter"
@@ -67,7 +66,6 @@ func TestModelCalls(t *testing.T) {
 		"GET /models":                          page(modelJSON),
 		"GET /models/acme/painter":             says(200, modelJSON),
 		"GET /models/acme/painter/readme":      says(200, "# Painter\n", "Content-Type", "text/plain"),
-		"GET /models/acme/painter/examples":    page(`{"id":"ex"},{"id":"ey"}`),
 		"GET /models/acme/painter/versions":    page(`{"id":"v2"},{"bad":1},{"id":"v1","openapi_schema":null}`),
 		"GET /models/acme/painter/versions/v1": says(200, `{"id":"v1"}`),
 		"GET /collections":                     page(`{"slug":"upscalers","name":"Upscalers","description":"x"}`),
@@ -75,7 +73,6 @@ func TestModelCalls(t *testing.T) {
 		"GET /deployments":                     page(`{"owner":"acme","name":"fast"}`),
 		"GET /deployments/acme/fast": says(200, `{"owner":"acme","name":"fast","current_release":{"number":3,"model":"acme/painter","version":"5c","created_at":"2026-01-02T03:04:05Z",
 			"created_by":{"type":"user","username":"jo"},"configuration":{"hardware":"gpu-t4","min_instances":1,"max_instances":5.0}}}`),
-		"GET /hardware":  says(200, `[{"name":"CPU","sku":"cpu"},{"name":"T4","sku":"gpu-t4"}]`),
 		"GET /trainings": page(`{"id":"t1","status":"succeeded"}`),
 		"GET /search": func(w http.ResponseWriter, r *http.Request) {
 			if q := r.URL.Query(); q.Get("query") != "nano & co" || q.Get("limit") != "50" {
@@ -106,8 +103,6 @@ func TestModelCalls(t *testing.T) {
 	check("Model", err == nil && m.Owner == "acme", m, err)
 	readme, err := c.Readme(ctx, "acme", "painter")
 	check("Readme", readme == "# Painter\n", readme, err)
-	ex, err := collect(c.Examples(ctx, "acme", "painter"))
-	check("Examples", ids(ex) == "ex ey", ex, err)
 	vs, err := collect(c.Versions(ctx, "acme", "painter"))
 	check("Versions", len(vs) == 2 && vs[1].ID == "v1" && vs[1].Schema == nil, vs, err)
 	v, err := c.Version(ctx, "acme", "painter", "v1")
@@ -120,8 +115,6 @@ func TestModelCalls(t *testing.T) {
 	check("Deployments", len(ds) == 1 && ds[0].Release.By == nil, ds, err)
 	d, err := c.Deployment(ctx, "acme", "fast")
 	check("Deployment", err == nil && d.Release.Number == 3 && d.Release.By.Username == "jo" && d.Release.Hardware == "gpu-t4" && d.Release.MaxInstances == 5 && !d.Release.Created.IsZero(), d, err)
-	hw, err := c.Hardware(ctx)
-	check("Hardware", fmt.Sprint(hw) == "[{CPU cpu} {T4 gpu-t4}]", hw, err)
 	ts, err := collect(c.Trainings(ctx))
 	check("Trainings", ids(ts) == "t1", ts, err)
 	found, err := c.Search(ctx, "nano & co")
@@ -138,7 +131,6 @@ func TestModelCalls(t *testing.T) {
 		"Version":      second(c.Version(ctx, "a", "b", "../c")),
 		"Collection":   second(c.Collection(ctx, ".hidden")),
 		"Deployment":   second(c.Deployment(ctx, "a", "b?c")),
-		"Examples":     second(collect(c.Examples(ctx, "a", "\x00"))),
 		"Versions":     second(collect(c.Versions(ctx, "", "b"))),
 		"File":         second(c.File(ctx, "..")),
 		"File control": second(c.File(ctx, "a\n")),
