@@ -71,7 +71,7 @@ func Program(tb testing.TB) string {
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(root, "replicatefs")
 	args := []string{"build", "-o", path}
-	if race {
+	if Race {
 		args = append(args, "-race")
 	}
 	out, err := exec.Command("go", append(args, "replicatefs")...).CombinedOutput()
