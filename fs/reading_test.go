@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -27,20 +28,24 @@ func TestWrongBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer h.Close()
-		b := make([]byte, size)
-		if _, err := h.ReadAt(t.Context(), b, 0); !errors.Is(err, cache.ErrMismatch) {
-			t.Errorf("wrong bytes: %v, want ErrMismatch", err)
-		}
-		for _, off := range []int64{0, size / 2, size - 1} {
-			if _, err := h.ReadAt(t.Context(), b[:1], off); !errors.Is(err, cache.ErrMismatch) {
-				t.Errorf("after wrong bytes, at %d: %v, want ErrMismatch", off, err)
-			}
-		}
-		if h.(tree.Prover).Proven() {
-			t.Error("the kernel may keep what it has of it")
-		}
 		want := make([]byte, size)
 		w.sim.ContentAt(id, 0, want, 0)
+		b := make([]byte, size)
+		switch _, err := h.ReadAt(t.Context(), b, 0); {
+		case err == nil && bytes.Equal(b, want):
+			// Found out before any of it was given away, and fetched again.
+		case !errors.Is(err, cache.ErrMismatch):
+			t.Errorf("wrong bytes: %v, want ErrMismatch", err)
+		default:
+			for _, off := range []int64{0, size / 2, size - 1} {
+				if _, err := h.ReadAt(t.Context(), b[:1], off); !errors.Is(err, cache.ErrMismatch) {
+					t.Errorf("after wrong bytes, at %d: %v, want ErrMismatch", off, err)
+				}
+			}
+			if h.(tree.Prover).Proven() {
+				t.Error("the kernel may keep what it has of it")
+			}
+		}
 		if got := w.read("predictions/" + id + "/output.bin"); got != string(want) {
 			t.Error("the next opening reads wrong bytes")
 		}
