@@ -127,6 +127,9 @@ func (o *object) sumUp() {
 		h.Write(b)
 		crc := checksum(b)
 		o.mu.Lock()
+		if s.misses != misses {
+			break // this was of the bytes that are forgotten
+		}
 		s.crcs = append(s.crcs, crc)
 		s.next++
 		o.settleLocked(span{off, end})
@@ -158,7 +161,7 @@ func (o *object) mismatchLocked() {
 	s.misses++
 	s.next, s.crcs, s.good = 0, nil, false
 	if s.hash != nil {
-		s.hash.Reset()
+		s.hash = md5.New() // the old one may be fed at this moment
 	}
 	o.c.proven.Remove(o.id.fileID)
 	o.c.count.badFiles.Add(1)

@@ -46,7 +46,25 @@ func TestWrongBytes(t *testing.T) {
 				t.Error("the kernel may keep what it has of it")
 			}
 		}
-		if got := w.read("predictions/" + id + "/output.bin"); got != string(want) {
+		// Another opening may have been there before that was known. It gets
+		// the error or the right bytes, and the one after it the right ones.
+		var again []byte
+		for range 2 {
+			h, err := node.(tree.File).Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			again = make([]byte, size)
+			_, err = h.ReadAt(t.Context(), again, 0)
+			h.Close()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, cache.ErrMismatch) {
+				t.Error(err)
+			}
+		}
+		if !bytes.Equal(again, want) {
 			t.Error("the next opening reads wrong bytes")
 		}
 	})

@@ -106,9 +106,9 @@ func (w *world) read(path string) string {
 	}
 	defer h.Close()
 	b := make([]byte, info.Size+1)
-	n, _ := h.ReadAt(w.t.Context(), b, 0)
+	n, err := h.ReadAt(w.t.Context(), b, 0)
 	if int64(n) != info.Size {
-		w.t.Errorf("%s: size is told as %d, and %d bytes are read", path, info.Size, n)
+		w.t.Errorf("%s: size is told as %d, and %d bytes are read, %v", path, info.Size, n, err)
 	}
 	return string(b[:n])
 }
