@@ -99,7 +99,7 @@ func TestMoney(t *testing.T) {
 						if err := saver.Start(); err != nil {
 							t.Fatal(err)
 						}
-						mounted.Until(t, "the create is sent", func() bool { return injected.Fired() == 1 })
+						mounted.Until(t, "the create has come", func() bool { return injected.Fired() == 1 && a.Creates()-before == f.runs })
 						restart(t, a)
 						word, err := io.ReadAll(said)
 						if closed = string(word); err != nil || saver.Wait() != nil {
@@ -109,7 +109,7 @@ func TestMoney(t *testing.T) {
 						if err := saver.Start(); err != nil {
 							t.Fatal(err)
 						}
-						mounted.Until(t, "the create is sent", func() bool { return injected.Fired() == 1 })
+						mounted.Until(t, "the create has come", func() bool { return injected.Fired() == 1 && a.Creates()-before == f.runs })
 						m.Kill()
 						saver.Wait()
 						if fault.Late {
