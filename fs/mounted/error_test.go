@@ -225,6 +225,7 @@ func TestNoFUSE(t *testing.T) {
 			// of other tests alive.
 			cmd := exec.Command("unshare", "--mount", "sh", "-euc", `
 				grep ' fuse.replicatefs ' /proc/self/mounts | cut -d ' ' -f 2 | while read -r dir; do umount -l "$dir"; done
+				rm -rf "$HOME/.local" "$HOME/.cache" # the user's, and here it may be root
 				`+test.hide+`
 				`+test.as+` "$0" mount "$1"`, mounted.Program(t), m.Dir)
 			cmd.Env = append(m.Command("true").Env, "REPLICATE_API_TOKEN="+sim.DemoToken, "REPLICATE_BASE_URL="+a.Server.BaseURL())

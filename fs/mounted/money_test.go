@@ -212,13 +212,16 @@ func TestLostAnswersOfDrafts(t *testing.T) {
 	leads := map[string]string{} // from a run to its draft
 	for _, d := range []string{"a", "b", "c"} {
 		id := latestOf(m, painter+"/"+d)
+		if strings.HasPrefix(id, ".") {
+			continue // the folder of a save without a run
+		}
 		if other := leads[id]; id != "" && other != "" {
 			t.Errorf("the drafts %s and %s lead to %s", other, d, id)
 		}
 		leads[id] = d
 	}
 	for _, d := range []string{"a", "b", "c"} {
-		if latestOf(m, painter+"/"+d) != "" {
+		if id := latestOf(m, painter+"/"+d); id != "" && !strings.HasPrefix(id, ".") {
 			continue
 		}
 		said := sh(t, m, fmt.Sprintf(`cat "$M/%s/%s/error.txt"`, painter, d))

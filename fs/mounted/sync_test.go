@@ -160,7 +160,7 @@ func TestRunShows(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	a := serve(t)
-	m := a.Mount(mounted.Options{Flags: []string{"--poll=1s"}})
+	m := a.Mount(mounted.Options{Flags: []string{"--poll=1s", "--keep=none"}})
 	sh(t, m, `echo "a lion" | tee "$M/`+painter+`/prompt.txt"`)
 	const look = `cd "$M/` + painter + `/latest/"; stat -c '%n %i %s %Y %Z' *; cat prediction.json`
 	before := sh(t, m, look)
