@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"replicatefs/fs/mounted"
 )
 
 // TestMain makes the test's own file the program, for shells that run it.
@@ -15,18 +17,6 @@ func TestMain(m *testing.M) {
 		os.Exit(Run(context.Background(), append([]string{"replicatefs"}, os.Args[1:]...), os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
-}
-
-// need skips a test without a program, but not where all are to be there.
-func need(t *testing.T, program, install string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing: %s", program, install)
-	}
-	t.Skipf("%s is missing: %s", program, install)
 }
 
 // shell is a command in which replicatefs is a program, with two folders and
@@ -70,7 +60,7 @@ var completed = []struct{ line, has, hasNot string }{
 }
 
 func TestBashCompletion(t *testing.T) {
-	need(t, "bash", "apt install bash")
+	mounted.Need(t, "apt install bash", "bash")
 	for _, test := range completed {
 		out := shell(t, "bash", "-c", `
 			source ./script
@@ -94,7 +84,7 @@ func TestBashCompletion(t *testing.T) {
 }
 
 func TestZshCompletion(t *testing.T) {
-	need(t, "zsh", "apt install zsh")
+	mounted.Need(t, "apt install zsh", "zsh")
 	for _, test := range completed {
 		// _describe is what shows answers; here it prints them.
 		out := shell(t, "zsh", "-fc", `
@@ -121,7 +111,7 @@ func TestZshCompletion(t *testing.T) {
 }
 
 func TestFishCompletion(t *testing.T) {
-	need(t, "fish", "apt install fish")
+	mounted.Need(t, "apt install fish", "fish")
 	for _, test := range completed {
 		out := shell(t, "fish", "--no-config", "-c", `source ./script; complete -C $argv[1]`, test.line)
 		var answers []string
@@ -154,7 +144,7 @@ func TestManual(t *testing.T) {
 	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	need(t, "man", "apt install man-db")
+	mounted.Need(t, "apt install man-db", "man")
 	cmd := exec.Command("man", "--warnings", "-l", "-P", "cat", file)
 	cmd.Env = append(os.Environ(), "MANWIDTH=120", "MAN_KEEP_FORMATTING=", "LC_ALL=C.UTF-8")
 	var warnings strings.Builder
@@ -173,7 +163,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("the manual does not have %q", want)
 		}
 	}
-	need(t, "mandoc", "apt install mandoc")
+	mounted.Need(t, "apt install mandoc", "mandoc")
 	if out, err := exec.Command("mandoc", "-T", "lint", "-W", "error", file).CombinedOutput(); err != nil {
 		t.Errorf("mandoc: %v: %s", err, out)
 	}

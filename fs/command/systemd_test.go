@@ -6,16 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"replicatefs/fs/mounted"
 )
 
 // The unit is one that systemd understands, whatever the folder is called.
 func TestSystemdUnit(t *testing.T) {
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("systemd-analyze is missing: apt install systemd")
-		}
-		t.Skip("systemd-analyze is missing: apt install systemd")
-	}
+	mounted.Need(t, "apt install systemd", "systemd-analyze")
 	for _, dir := range []string{"", "/srv/my pictures", `/srv/100% "new"; $HOME`} {
 		args := []string{"systemd"}
 		if dir != "" {

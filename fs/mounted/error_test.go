@@ -221,10 +221,7 @@ func TestNoFUSE(t *testing.T) {
 			a := serve(t)
 			m := a.Mount(mounted.Options{User: true}) // for its folders and environment
 			m.Stop()
-			// A new namespace has copies of all mounts, and would keep those
-			// of other tests alive.
-			cmd := exec.Command("unshare", "--mount", "sh", "-euc", `
-				grep ' fuse.replicatefs ' /proc/self/mounts | cut -d ' ' -f 2 | while read -r dir; do umount -l "$dir"; done
+			cmd := exec.Command("unshare", "--mount", "sh", "-euc", letGo+`
 				rm -rf "$HOME/.local" "$HOME/.cache" # the user's, and here it may be root
 				`+test.hide+`
 				`+test.as+` "$0" mount "$1"`, mounted.Program(t), m.Dir)

@@ -31,7 +31,7 @@ func TestFstab(t *testing.T) {
 		}
 	}
 	options := "token_file=$PWD/token,base_url=" + m.Server.BaseURL() + ",output_host=" + m.Server.OutputHost() + ",cache_dir=" + m.Data
-	script := `
+	script := letGo + `
 		P=` + mounted.Program(t) + `; O=` + options + `
 		mkdir real sbin bin a b c d
 		mount --bind /usr/sbin real
