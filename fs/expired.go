@@ -72,7 +72,7 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 		return nil, time.Time{}, err
 	}
 	p, _ := e.fs.about(e.id)
-	lost, err := e.fs.lost(ctx, p, known.items)
+	lost, err := e.fs.lost(ctx, p, known.all)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -85,7 +85,7 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 		b.WriteString("This one was deleted before this mount saw it.\n")
 	} else {
 		b.WriteString("These files were deleted before they were kept here:\n\n")
-		for _, it := range known.items {
+		for _, it := range known.all {
 			if lost[it.name] {
 				fmt.Fprintf(&b, "%s\t%s\n", it.name, it.text)
 			}

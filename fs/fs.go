@@ -135,6 +135,7 @@ type FS struct {
 	keeper    *keeper
 	folders   *recent
 	renewals  *lru.Cache[string, renewal]
+	untold    *lru.Cache[string, untoldSizes]
 	layouts   sync.Map // of []item, by the text of the layout
 	times     *lru.Cache[string, moment]
 	asking    *questions
@@ -183,6 +184,7 @@ func New(b Backend, o Options) (*FS, error) {
 	f.docs, f.keeper = newDocs(f), newKeeper(f)
 	f.folders = newRecent()
 	f.renewals, _ = lru.New[string, renewal](maxRenewals) // fails for a size of 0 only
+	f.untold, _ = lru.New[string, untoldSizes](maxUntold)
 	f.times, _ = lru.New[string, moment](remembered)
 	changed, err := b.Catalog.PutDocTold(f.life, "account", b.Account.Raw, written)
 	if err != nil {

@@ -174,7 +174,7 @@ func (g *gallery) card(ctx context.Context, p catalog.Prediction) (galleryCard, 
 	if !p.Done || p.Created.IsZero() {
 		return galleryCard{}, false, nil
 	}
-	if items, ok := g.fs.layout(p.Layout); ok && !anyShown(items) {
+	if items := g.fs.layout(p.Layout); items != nil && !anyShown(items.all) {
 		return galleryCard{}, false, nil // known without reading it
 	}
 	whole, err := g.fs.shelf(p.ID).recall(ctx, p.ID)

@@ -94,7 +94,7 @@ func (f *FS) changed(ctx context.Context, id string) {
 	if err != nil {
 		return
 	}
-	for _, it := range known.items {
+	for _, it := range known.all {
 		f.notify(tree.Change{Node: tree.Ino("prediction", id, it.name)})
 	}
 }

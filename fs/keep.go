@@ -248,7 +248,7 @@ func (k *keeper) keep(ctx context.Context, id string) error {
 	}
 	p, _ := f.catalog.Prediction(id)
 	left := f.forgotten(ctx, id)
-	for _, it := range known.items {
+	for _, it := range known.all {
 		if it.kind != remote || left[it.name] {
 			continue
 		}

@@ -24,7 +24,7 @@ func (w *world) keptOf(id string) (kept, all int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, it := range known.items {
+	for _, it := range known.all {
 		if it.kind == remote {
 			all++
 			if fact, ok := facts[it.name]; ok && w.cache.Kept(key(id, it.name, fact)) {

@@ -65,19 +65,20 @@ func (f *FS) layoutOf(p *api.Prediction) string {
 	return text
 }
 
-// layout is the items of a layout, sorted by name; false if it does not hold
-// here.
-func (f *FS) layout(text string) ([]item, bool) {
+// layout is the items of a layout, sorted by name; nil if it does not hold here.
+func (f *FS) layout(text string) *items {
 	if text == "" {
-		return nil, false
+		return nil
 	}
 	if known, ok := f.layouts.Load(text); ok {
-		items := known.([]item)
-		return items, items != nil
+		return known.(*items)
 	}
-	items := f.parseLayout(text)
-	f.layouts.Store(text, items) // the catalog bounds how many there are
-	return items, items != nil
+	var known *items
+	if all := f.parseLayout(text); all != nil {
+		known = newItems(all)
+	}
+	f.layouts.Store(text, known) // the catalog bounds how many there are
+	return known
 }
 
 func (f *FS) parseLayout(text string) []item {

@@ -38,17 +38,21 @@ func TestLayout(t *testing.T) {
 		if text == "" {
 			continue
 		}
-		got, ok := w.layout(text)
+		got := w.layout(text)
+		if got == nil {
+			t.Errorf("%s: layout %q does not hold", test.name, text)
+			continue
+		}
 		want := w.plan(p)
 		slices.SortFunc(want, func(a, b item) int { return strings.Compare(a.name, b.name) })
-		same := slices.EqualFunc(got, want, func(a, b item) bool { return a.name == b.name && a.kind == b.kind })
-		if !ok || !same {
-			t.Errorf("%s: layout %v, want %v", test.name, got, want)
+		same := slices.EqualFunc(got.all, want, func(a, b item) bool { return a.name == b.name && a.kind == b.kind })
+		if !same {
+			t.Errorf("%s: layout %v, want %v", test.name, got.all, want)
 		}
 	}
 	for _, text := range []string{"", "0\n0status", "1\n+https://example.com/\n0status", "1\n-https://replicate.delivery/\n0status", "1\n\n0status"} {
-		if items, ok := w.layout(text); ok {
-			t.Errorf("layout %q holds: %v", text, items)
+		if items := w.layout(text); items != nil {
+			t.Errorf("layout %q holds: %v", text, items.all)
 		}
 	}
 }

@@ -233,28 +233,49 @@ func (f *FS) learn(ctx context.Context, id, name string) (map[string]learnedFact
 	if err != nil {
 		return nil, err
 	}
-	var ask []item
-	for _, it := range known.items {
-		if it.kind == remote {
-			ask = append(ask, it)
-		}
+	it, ok := known.item(name)
+	if !ok || it.kind != remote {
+		return nil, iofs.ErrNotExist
+	}
+	if err := f.reach.try(it.text); err != nil {
+		return nil, err
 	}
 	// Blocks of siblings are fixed, so that all who ask for one of a block
 	// share its requests.
-	at := slices.IndexFunc(ask, func(it item) bool { return it.name == name })
-	if at < 0 {
-		return nil, iofs.ErrNotExist
+	block := known.index()[name] / siblings
+	ask := slices.DeleteFunc(slices.Clone(known.all[block*siblings:min(len(known.all), (block+1)*siblings)]), func(it item) bool { return it.kind != remote })
+	question := fmt.Sprintf("sizes/%s/%d", id, block)
+	// Whoever walks over files that are refused would ask for all of a block
+	// for each of its names.
+	if r, ok := f.untold.Get(question); ok && f.now().Sub(r.at).Abs() < untoldLife && r.facts[name].err != nil {
+		return r.facts, nil
 	}
-	block := at / siblings
-	ask = ask[block*siblings : min(len(ask), (block+1)*siblings)]
-	facts, err := f.asking.ask(ctx, fmt.Sprintf("sizes/%s/%d", id, block), statTimeout, func(ctx context.Context) (any, error) {
-		return f.stat(ctx, id, ask), nil
+	facts, err := f.asking.ask(ctx, question, statTimeout, func(ctx context.Context) (any, error) {
+		facts := f.stat(ctx, id, ask)
+		for _, fact := range facts {
+			if fact.err != nil {
+				f.untold.Add(question, untoldSizes{f.now(), facts})
+				break
+			}
+		}
+		return facts, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return facts.(map[string]learnedFact), nil
 }
+
+// untoldSizes is a block of sizes of which some were not told.
+type untoldSizes struct {
+	at    time.Time
+	facts map[string]learnedFact
+}
+
+const (
+	untoldLife = 2 * time.Second
+	maxUntold  = 64
+)
 
 // statTimeout bounds the learning of one block of sizes.
 const statTimeout = time.Minute

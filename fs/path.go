@@ -211,7 +211,7 @@ func (d *predictionDir) outputs(ctx context.Context, named func(string) bool) ([
 		return nil, err
 	}
 	var some []*output
-	for _, it := range known.items {
+	for _, it := range known.all {
 		if (it.kind == remote || it.kind == embedded) && named(it.name) {
 			some = append(some, &output{d.fs, d.id, it.name})
 		}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"replicatefs/api"
 )
@@ -29,6 +30,31 @@ type item struct {
 	kind   kind
 	text   string
 	render func(*api.Prediction) []byte
+}
+
+// items are the names of one folder. A walk asks for each of them by name, and
+// there may be a million.
+type items struct {
+	all   []item // in order of appearance
+	index func() map[string]int
+}
+
+func newItems(all []item) *items {
+	return &items{all, sync.OnceValue(func() map[string]int {
+		index := make(map[string]int, len(all))
+		for i, it := range all {
+			index[it.name] = i
+		}
+		return index
+	})}
+}
+
+func (s *items) item(name string) (item, bool) {
+	i, ok := s.index()[name]
+	if !ok {
+		return item{}, false
+	}
+	return s.all[i], true
 }
 
 // texts are the small files of every prediction: what is always there, and

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	iofs "io/fs"
@@ -19,16 +20,7 @@ var predictionID = regexp.MustCompile(`^[0-9a-z]{16,40}$`)
 // A folder is a prediction with the layout of its folder.
 type folder struct {
 	*api.Prediction
-	items []item // in order of appearance
-}
-
-func (f *folder) item(name string) (item, bool) {
-	for _, it := range f.items {
-		if it.name == name {
-			return it, true
-		}
-	}
-	return item{}, false
+	*items
 }
 
 // predictions is the folder of all of them.
@@ -97,7 +89,7 @@ func (f *FS) read(ctx context.Context, id string) (*folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		known := &folder{p, f.plan(p)}
+		known := &folder{p, newItems(f.plan(p))}
 		if seen == f.changes.Load() {
 			f.folders.Add(id, known)
 		}
@@ -165,13 +157,13 @@ func (d *predictionDir) Info(ctx context.Context) (tree.Info, error) {
 
 // items are the names of the folder and what is behind them, also of those that
 // are lost: from memory where they cannot change.
-func (d *predictionDir) items(ctx context.Context) ([]item, catalog.Prediction, error) {
+func (d *predictionDir) items(ctx context.Context) (*items, catalog.Prediction, error) {
 	p, ok := d.fs.about(d.id)
 	if !ok {
 		return nil, p, iofs.ErrNotExist
 	}
 	if p.Done {
-		if items, ok := d.fs.layout(p.Layout); ok {
+		if items := d.fs.layout(p.Layout); items != nil {
 			return items, p, nil
 		}
 	}
@@ -180,7 +172,7 @@ func (d *predictionDir) items(ctx context.Context) ([]item, catalog.Prediction, 
 		return nil, p, err
 	}
 	if _, ok := known.item(spokenName); !ok && !p.Done && d.fs.spoken(d.id) != nil {
-		return append(slices.Clone(known.items), item{name: spokenName, kind: inline}), p, nil
+		return newItems(append(slices.Clone(known.all), item{name: spokenName, kind: inline})), p, nil
 	}
 	return known.items, p, nil
 }
@@ -190,12 +182,12 @@ func (d *predictionDir) List(ctx context.Context) ([]tree.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := d.fs.lost(ctx, p, items)
+	lost, err := d.fs.lost(ctx, p, items.all)
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]tree.Entry, 0, len(items)+1)
-	for _, it := range items {
+	entries := make([]tree.Entry, 0, len(items.all)+1)
+	for _, it := range items.all {
 		if !lost[it.name] {
 			entries = append(entries, tree.Entry{Name: it.name, Node: d.node(it)})
 		}
@@ -212,19 +204,19 @@ func (d *predictionDir) Lookup(ctx context.Context, name string) (tree.Node, err
 	if err != nil {
 		return nil, err
 	}
-	lost, err := d.fs.lost(ctx, p, items)
-	if err != nil {
-		return nil, err
-	}
-	if name == expiredName && len(lost) > 0 {
-		return &expired{d.fs, d.id}, nil
-	}
-	for _, it := range items {
-		if it.name == name && !lost[name] {
-			return d.node(it), nil
+	if name == expiredName {
+		if lost, err := d.fs.lost(ctx, p, items.all); err != nil || len(lost) > 0 {
+			return &expired{d.fs, d.id}, err
 		}
 	}
-	return nil, iofs.ErrNotExist
+	it, ok := items.item(name)
+	if !ok {
+		return nil, iofs.ErrNotExist
+	}
+	if lost, err := d.fs.lost(ctx, p, []item{it}); err != nil || len(lost) > 0 {
+		return nil, cmp.Or(err, iofs.ErrNotExist)
+	}
+	return d.node(it), nil
 }
 
 func (d *predictionDir) node(it item) tree.Node {

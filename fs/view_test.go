@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,6 +99,38 @@ func TestRequests(t *testing.T) {
 		}
 		if _, known := must(w.at(painter + "/latest/output-3.webp")).Peek(); !known {
 			t.Error("a size that was learned is not remembered")
+		}
+	})
+}
+
+// A walk over files that the delivery host refuses asks for each once, not for
+// all of its block at each name; a moment later it asks again.
+func TestRefusedSizes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		if err := w.save(painter+"/input.json", `{"prompt": "four", "num_outputs": 4}`); err != nil {
+			t.Fatal(err)
+		}
+		refused := w.sim.Inject(sim.Fault{Host: sim.Delivery, Status: 403, Times: -1})
+		w.sim.ResetRequests()
+		walk := func() (failed int) {
+			for i := range 4 {
+				if _, err := must(w.at(fmt.Sprintf("%s/latest/output-%d.webp", painter, i))).Info(t.Context()); err != nil {
+					failed++
+				}
+			}
+			return failed
+		}
+		if n := walk(); n != 4 {
+			t.Errorf("%d of 4 refused sizes are errors", n)
+		}
+		if n := w.sim.Count("HEAD", "*"); n != 4 {
+			t.Errorf("a walk over 4 refused outputs cost %d HEADs", n)
+		}
+		refused.Stop()
+		time.Sleep(untoldLife)
+		if n := walk(); n != 0 {
+			t.Errorf("%d of 4 sizes are errors when they are told again", n)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 )
@@ -21,11 +20,11 @@ type Output struct {
 }
 
 // Outputs returns what is known of the outputs of one prediction, by name; empty
-// if nothing is. The map is the caller's.
+// if nothing is. The map is shared, and not to be changed.
 func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, error) {
 	known, ticket, ok := c.outputs.look(id)
 	if ok {
-		return maps.Clone(known), nil
+		return known, nil
 	}
 	known = map[string]Output{}
 	err := c.view(ctx, func(p *pool) error {
@@ -51,7 +50,7 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 		return nil, fmt.Errorf("read outputs of %s: %w", id, err)
 	}
 	c.outputs.keep(id, known, ticket)
-	return maps.Clone(known), nil
+	return known, nil
 }
 
 // Recent is Outputs where it needs no reading: of predictions whose outputs were
