@@ -90,7 +90,11 @@ func (d *doctor) outputs(ctx context.Context) []finding {
 	}
 	defer content.Close()
 	var found []finding
-	for _, host := range append([]string{delivery}, d.cfg.content.Hosts...) {
+	hosts := d.cfg.content.Hosts
+	if len(hosts) == 0 || d.cfg.api.BaseURL == api.DefaultBaseURL {
+		hosts = append([]string{delivery}, hosts...)
+	}
+	for _, host := range hosts {
 		asked := time.Now()
 		_, err := content.Stat(ctx, scheme(host)+host+"/")
 		var answer *api.ContentError
