@@ -83,6 +83,9 @@ func TestHammer(t *testing.T) {
 			case <-time.After(time.Second):
 				quiet++
 			case <-done:
+				for range len(progress) {
+					count[<-progress]++
+				}
 				for _, name := range []string{"read", "walk", "stat", "missing", "save", "follow"} {
 					if count[name] == 0 {
 						t.Errorf("no %s came to its end", name)
