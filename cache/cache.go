@@ -182,7 +182,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	if c.disk != nil {
-		c.writer, c.flusher, c.evictor = newWriter(o.inUse()/3*2), newFlusher(), newEvictor(c.disk)
+		c.writer, c.flusher, c.evictor = newWriter(min(o.inUse()/3*2, writeMost)), newFlusher(), newEvictor(c.disk)
 		go c.writer.run()
 		go c.flusher.run()
 		go c.evictor.run()

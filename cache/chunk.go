@@ -23,6 +23,7 @@ type chunk struct {
 	index  int64
 	lo, hi int64  // the bytes of the file that buf holds
 	buf    []byte // set by the fetch before its mark passes lo
+	sum    uint32 // of buf, once it is full; it is made while the bytes are still in the processor's cache
 
 	// Guarded by object.mu.
 	fetch   *fetch // that fills it; nil once it is whole

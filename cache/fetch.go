@@ -33,6 +33,7 @@ type fetch struct {
 	first atomic.Bool   // a byte has come
 
 	// Of the request that is running, for the meter; run's alone.
+	asked time.Time
 	began time.Time // the first byte came
 	base  int64     // the mark then
 

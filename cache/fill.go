@@ -153,14 +153,6 @@ func (r *Reader) store(ctx context.Context, i int64) error {
 	if _, err := r.ReadAt(ctx, buf, off); err != nil {
 		return err
 	}
-	ch := &chunk{id: o.id, index: i, lo: off, hi: end, buf: buf}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.store.wantsLocked(i) {
-		r.c.budget.force(ch.cost())
-		ch.counted = true
-		r.c.writer.putLocked(o, ch)
-		o.uncountLocked(ch)
-	}
+	o.queue(&chunk{id: o.id, index: i, lo: off, hi: end, buf: buf, sum: checksum(buf)})
 	return nil
 }

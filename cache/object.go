@@ -18,9 +18,9 @@ type object struct {
 	ahead   int // fetches begun ahead of need
 	writing int // chunks in the writer's queue
 	store   store
-	must    int  // fills: chunks are stored however long the queue is
-	gone    bool // no longer in Cache.objects
-	pacing  pacing
+	must    int              // fills: chunks are stored however long the queue is
+	gone    bool             // no longer in Cache.objects
+	holes   map[int64]uint32 // chunks that came and were not stored, since the disk was slow, and their checksums
 	sum     sum
 	resting []*chunk // no window wants them any more, but one of its late reads may
 }

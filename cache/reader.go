@@ -40,6 +40,7 @@ type Reader struct {
 	given  bool // bytes of a file whose check is not done
 	misses int  // of the file's checks that this reader knows of
 	quiet  bool // others go first; see quietly
+	recall func(off int64, p []byte) int
 }
 
 // Key is that of the Source.
@@ -238,7 +239,8 @@ func (r *Reader) countLocked() {
 
 // pumpLocked asks for what the window wants ahead.
 func (r *Reader) pumpLocked() {
-	a, most := r.c.meter.advise(), r.c.share()
+	a := r.c.meter.advise()
+	most := min(a.width, r.c.share())
 	if r.quiet {
 		a, most = r.c.quietly(a)
 	}
@@ -387,9 +389,13 @@ func (r *Reader) Close() error {
 	r.countLocked()
 	delete(o.readers, r)
 	o.settleAllLocked()
+	holed, recall := len(o.readers) == 0 && o.holes != nil, r.recall
 	o.mu.Unlock()
 	r.announcer.end()
 	r.announcer.wait()
+	if holed {
+		o.fillHoles(recall)
+	}
 
 	c.mu.Lock()
 	delete(c.readers, r)

@@ -29,6 +29,7 @@ func (f *fetch) request(ctx context.Context) error {
 	src := f.o.src
 	f.o.mu.Unlock()
 	from := f.mark.Load()
+	f.asked = time.Now()
 	body, err := f.open(ctx, src, from, f.end-from)
 	if err != nil {
 		return cause(ctx, err)
@@ -79,7 +80,6 @@ func cause(ctx context.Context, err error) error {
 // gives its connection to others after a while.
 func (f *fetch) allocate(ctx context.Context, ch *chunk) error {
 	c := f.o.c
-	f.o.pace(ctx)
 	urgent := func() bool { return f.most.Load() > ch.lo }
 	if err := c.budget.take(ctx, ch.hi-ch.lo, c.opt.StallTimeout, urgent, f.kick); err != nil {
 		return err
@@ -99,6 +99,7 @@ func (f *fetch) fill(ch *chunk, body io.Reader, stall *time.Timer) error {
 			empty = 0
 			if f.began.IsZero() {
 				f.began, f.base = time.Now(), mark+int64(n)
+				c.meter.waited(f.began.Sub(f.asked))
 				f.first.Store(true)
 				c.count.receiving.Add(1)
 			}
@@ -149,6 +150,7 @@ func ended(body io.Reader) error {
 
 // arrived hands a whole chunk over.
 func (f *fetch) arrived(ch *chunk) {
+	ch.sum = checksum(ch.buf)
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	f.o.arrivedLocked(ch)

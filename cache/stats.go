@@ -37,6 +37,7 @@ type Stats struct {
 	DiskOff   bool  `json:"disk_off"`   // there is a folder, but the tier was switched off after errors
 	Evicted   int64 `json:"evicted"`    // objects evicted from the disk
 	Unwritten int64 `json:"unwritten"`  // chunks not stored because the disk was too slow, full or faulty
+	Recalled  int64 `json:"recalled"`   // chunks of them stored later, from who had been given them
 	BadChunks int64 `json:"bad_chunks"` // chunks on disk that failed their CRC
 	BadFiles  int64 `json:"bad_files"`  // whole files that failed their MD5
 }
@@ -44,7 +45,7 @@ type Stats struct {
 type counters struct {
 	fetches, fetchedBytes, retries, hedged, cancelled, failed, inFlight, receiving atomic.Int64
 	reads, hitsMemory, hitsTier, hitsDisk, misses, announced                       atomic.Int64
-	unwritten, badChunks, badFiles                                                 atomic.Int64
+	unwritten, recalled, badChunks, badFiles                                       atomic.Int64
 }
 
 // Stats takes a snapshot.
@@ -57,7 +58,7 @@ func (c *Cache) Stats() Stats {
 		Cancelled: n.cancelled.Load(), Failed: n.failed.Load(),
 		Reads: n.reads.Load(), HitsMemory: n.hitsMemory.Load(), HitsTier: n.hitsTier.Load(),
 		HitsDisk: n.hitsDisk.Load(), Misses: n.misses.Load(), Announced: n.announced.Load(),
-		Unwritten: n.unwritten.Load(), BadChunks: n.badChunks.Load(), BadFiles: n.badFiles.Load(),
+		Unwritten: n.unwritten.Load(), Recalled: n.recalled.Load(), BadChunks: n.badChunks.Load(), BadFiles: n.badFiles.Load(),
 	}
 	c.mu.Lock()
 	s.Readers, s.Objects = len(c.readers), len(c.objects)

@@ -185,10 +185,9 @@ func (o *object) write(chs []*chunk) error {
 	s := &o.store
 	var n int64
 	bufs := make([][]byte, len(chs))
-	sums := make([]uint32, len(chs))
 	for i, ch := range chs {
 		n += ch.cost()
-		bufs[i], sums[i] = ch.buf, checksum(ch.buf)
+		bufs[i] = ch.buf
 	}
 	o.mu.Lock()
 	file, err, must := s.file, s.refused, o.must > 0
@@ -213,14 +212,14 @@ func (o *object) write(chs []*chunk) error {
 		file, err = o.createFile()
 	}
 	if err == nil {
-		err = s.d.pwrite(file, bufs, chs[0].lo)
+		err = o.c.writer.aside(func() error { return s.d.pwrite(file, bufs, chs[0].lo) })
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i, ch := range chs {
+	for _, ch := range chs {
 		if err == nil && s.file == file && !ch.bad && !s.have.has(ch.index) {
 			s.have.set(ch.index)
-			s.sums[ch.index] = sums[i]
+			s.sums[ch.index] = ch.sum
 			s.count++
 			s.dirty = true
 			s.d.account((ch.cost() + blockSize - 1) / blockSize * blockSize)

@@ -106,7 +106,7 @@ func TestWindow(t *testing.T) {
 				}
 				var ahead int64
 				for {
-					sp, ok := w.next(p.stream, test.most, advice{16, 8 * mib})
+					sp, ok := w.next(p.stream, test.most, advice{conns: 16, part: 8 * mib})
 					if !ok {
 						break
 					}
@@ -129,7 +129,7 @@ func TestWindowStall(t *testing.T) {
 		p := w.read(off, off+128*kib, false, false)
 		w.stall(p.stream)
 		for {
-			if _, ok := w.next(p.stream, 192*mib, advice{16, 8 * mib}); !ok {
+			if _, ok := w.next(p.stream, 192*mib, advice{conns: 16, part: 8 * mib}); !ok {
 				break
 			}
 		}

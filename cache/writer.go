@@ -2,16 +2,19 @@ package cache
 
 import (
 	"context"
+	"runtime"
+	"slices"
 	"sync"
-	"time"
 )
 
 // writer brings chunks to the disk, off the path of readers. Its queue is bounded: when the disk is slower than the
-// network, chunks stay unstored rather than make anybody wait.
+// network, chunks stay unstored rather than make anybody wait, and holes.go sees to them later.
 type writer struct {
-	limit int64
-	wake  chan struct{}
-	done  chan struct{}
+	limit  int64 // of the queue: chunks that find it longer stay unstored
+	wake   chan struct{}
+	done   chan struct{}
+	work   chan func() error // for lowly
+	result chan error
 
 	mu    sync.Mutex // guards what follows
 	queue []job
@@ -27,11 +30,33 @@ type job struct {
 	done chan struct{}
 }
 
+// writeMost is the longest queue, in bytes.
+const writeMost = 64 << 20
+
 // writeRun is how many chunks that follow one another become one write.
 const writeRun = 16
 
 func newWriter(limit int64) *writer {
-	return &writer{limit: limit, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return &writer{
+		limit: limit, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		work: make(chan func() error), result: make(chan error),
+	}
+}
+
+// lowly runs what it is given in a thread that gets what others leave of the processors: a copy to the disk takes as much of
+// them as two to a reader, and can wait. No lock may be held in there.
+func (w *writer) lowly() {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	lowerPriority()
+	for f := range w.work {
+		w.result <- f()
+	}
+}
+
+// aside has lowly run f.
+func (w *writer) aside(f func() error) error {
+	w.work <- f
+	return <-w.result
 }
 
 // putLocked queues ch of o, whose lock is held. A chunk that must be stored is queued even when the queue is full.
@@ -40,6 +65,9 @@ func (w *writer) putLocked(o *object, ch *chunk) {
 	defer w.mu.Unlock()
 	if w.ended || w.bytes >= w.limit && o.must == 0 {
 		o.c.count.unwritten.Add(1)
+		if !w.ended {
+			o.leaveOutLocked(ch)
+		}
 		return
 	}
 	ch.writing = true
@@ -76,55 +104,6 @@ func (w *writer) wait(ctx context.Context) error {
 	}
 }
 
-// behind tells whether the queue is full.
-func (w *writer) behind() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.bytes >= w.limit && !w.ended
-}
-
-// pacing is how long the fetches of one object have waited for the disk; guarded by object.mu.
-type pacing struct {
-	began time.Time     // the first fetch
-	spent time.Duration // waiting
-	since time.Time     // when those that wait now began to
-	count int           // of them
-}
-
-// pace lets a fetch wait for the disk to catch up, so that what is read in one go is stored whole where disk and network are
-// about as fast. But never for more than a quarter of the time that the reading takes: a slow disk stores less, and the
-// network sets the pace.
-func (o *object) pace(ctx context.Context) {
-	w := o.c.writer
-	if w == nil {
-		return
-	}
-	behind := w.behind()
-	o.mu.Lock()
-	now := time.Now()
-	p := &o.pacing
-	if p.began.IsZero() {
-		p.began = now
-	}
-	left := min(now.Sub(p.began)/4-p.spent, time.Second)
-	if !behind || left <= 0 || !o.store.storesLocked() {
-		o.mu.Unlock()
-		return
-	}
-	if p.count++; p.count == 1 {
-		p.since = now
-	}
-	o.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, left)
-	w.wait(ctx)
-	cancel()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if p.count--; p.count == 0 {
-		p.spent += time.Since(p.since)
-	}
-}
-
 // drain returns when all that is queued now is written, or was refused.
 func (w *writer) drain(ctx context.Context) error {
 	j := job{done: make(chan struct{})}
@@ -146,6 +125,8 @@ func (w *writer) drain(ctx context.Context) error {
 // run writes until end.
 func (w *writer) run() {
 	defer close(w.done)
+	defer close(w.work)
+	go w.lowly()
 	for {
 		run := w.take()
 		switch {
@@ -165,7 +146,8 @@ func (w *writer) run() {
 	}
 }
 
-// take gives the first job and those that can be written along with it.
+// take gives the first job and those that can be written along with it, from wherever they are in the queue: the chunks of
+// many connections come in turns, and a write of one chunk costs a system call and a wait for a processor.
 func (w *writer) take() []job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,15 +155,19 @@ func (w *writer) take() []job {
 		w.queue = nil
 		return nil
 	}
-	n := 1
-	for first := w.queue[0]; first.ch != nil && n < min(len(w.queue), writeRun); n++ {
-		if next := w.queue[n]; next.o != first.o || next.ch.index != first.ch.index+int64(n) {
+	run := append(make([]job, 0, writeRun), w.queue[0])
+	w.queue[0] = job{}
+	w.queue = w.queue[1:]
+	for first := run[0]; first.ch != nil && len(run) < writeRun; {
+		i := slices.IndexFunc(w.queue, func(j job) bool {
+			return j.o == first.o && j.ch != nil && j.ch.index == first.ch.index+int64(len(run))
+		})
+		if i < 0 {
 			break
 		}
+		run = append(run, w.queue[i])
+		w.queue = slices.Delete(w.queue, i, i+1)
 	}
-	run := append([]job(nil), w.queue[:n]...)
-	clear(w.queue[:n])
-	w.queue = w.queue[n:]
 	return run
 }
 

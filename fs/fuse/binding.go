@@ -46,6 +46,7 @@ type binding struct {
 type kernel interface {
 	InodeNotify(node uint64, off, length int64) gofuse.Status
 	InodeNotifyStoreCache(node uint64, off int64, b []byte) gofuse.Status
+	InodeRetrieveCache(node uint64, off int64, b []byte) (int, gofuse.Status)
 	PruneNotify(nodes []uint64) gofuse.Status
 
 	// back and unback make a local file known as one that the kernel may

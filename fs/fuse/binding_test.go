@@ -45,6 +45,9 @@ func (k *fakeKernel) all() []string {
 func (k *fakeKernel) InodeNotify(node uint64, off, n int64) gofuse.Status {
 	return k.note("inode %d %d %d", node, off, n)
 }
+func (k *fakeKernel) InodeRetrieveCache(uint64, int64, []byte) (int, gofuse.Status) {
+	return 0, gofuse.ENOENT
+}
 func (k *fakeKernel) InodeNotifyStoreCache(node uint64, off int64, b []byte) gofuse.Status {
 	return k.note("store %d %d+%d", node, off, len(b))
 }

@@ -1,6 +1,7 @@
 package mounted_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"replicatefs/api/sim"
+	"replicatefs/cache"
 	"replicatefs/fs/mounted"
 )
 
@@ -193,4 +195,35 @@ func requests(a *mounted.Account, h sim.Host) string {
 		}
 	}
 	return b.String()
+}
+
+// A file that was read from end to end is whole on the disk a moment later, also where the network brought it faster than
+// the disk took it: what was left out is taken back from the kernel.
+func TestReadWhole(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		a := mounted.Serve(t, sim.Options{})
+		const size = 96*mib + 5
+		id, path := addBlob(a, size)
+		o.Flags = []string{"--memory=16MiB"}
+		m := a.Mount(o)
+		ready(t, m)
+		want := truth(t, m, id, size)
+		if out, err := m.Command("cmp", m.Path(path), want).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var stats struct{ Cache cache.Stats }
+		mounted.Until(t, "the file is whole on the disk", func() bool {
+			b, err := m.Command("cat", m.Path(".replicatefs", "stats.json")).Output()
+			return err == nil && json.Unmarshal(b, &stats) == nil && stats.Cache.DiskUsed >= size
+		})
+		t.Logf("%d chunks were left out at first, %d of them recalled", stats.Cache.Unwritten, stats.Cache.Recalled)
+		m.Remount()
+		a.ResetRequests()
+		if out, err := m.Command("cmp", m.Path(path), want).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if n := a.Count("GET", "/xezq/*"); n != 0 {
+			t.Errorf("what was read before cost %d requests", n)
+		}
+	})
 }

@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"maps"
+	"slices"
+)
+
+// holesMost is the part of a file, one in so many, that may never have been asked for if its holes are to be fetched again. A
+// program that reads a whole file may well leave out a little of it; one that looks at headers or into an archive reads less.
+const holesMost = 16
+
+// leaveOutLocked notes that ch came, and that the disk was too slow for it.
+func (o *object) leaveOutLocked(ch *chunk) {
+	if o.holes == nil {
+		o.holes = map[int64]uint32{}
+	}
+	o.holes[ch.index] = ch.sum
+}
+
+// Recall sets how to get back bytes of the file that the receiver was given and may still have: f fills p with those at
+// off, as far as it can, and returns how many. What it gives is checked. It is called after Close too.
+func (r *Reader) Recall(f func(off int64, p []byte) int) {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	r.recall = f
+}
+
+// fillHoles brings to the disk what it was too slow for, behind everybody's back: from those who have it, and, of a file that
+// was read from end to end or nearly so, over the network again. It happens once after a reading: what goes wrong now is
+// left to the next reader.
+func (o *object) fillHoles(recall func(off int64, p []byte) int) {
+	c := o.c
+	o.mu.Lock()
+	holes, src := o.holes, o.src
+	o.holes = nil
+	o.mu.Unlock()
+	r := c.Open(src)
+	fill := func() {
+		defer r.Close()
+		if recall != nil {
+			r.recallHoles(holes, recall)
+		}
+		if !o.nearlyRead(holes) {
+			return
+		}
+		if err := r.fill(c.ctx, func(int64) {}, func(int64) error { return nil }); err != nil {
+			c.log.Debug("holes in a stored file are not filled", "key", o.id.key, "error", err)
+		}
+	}
+	if !c.spawn(fill) {
+		r.Close()
+	}
+}
+
+// recallHoles puts into the writer's queue what of holes can be recalled, and is what came.
+func (r *Reader) recallHoles(holes map[int64]uint32, recall func(off int64, p []byte) int) {
+	c, o := r.c, r.o
+	for _, i := range slices.Sorted(maps.Keys(holes)) {
+		if c.writer.wait(c.ctx) != nil {
+			return
+		}
+		ch := &chunk{id: o.id, index: i, lo: i * chunkSize, hi: i*chunkSize + lenOf(o.id.size, i), sum: holes[i]}
+		ch.buf = make([]byte, ch.hi-ch.lo)
+		if recall(ch.lo, ch.buf) == len(ch.buf) && checksum(ch.buf) == ch.sum {
+			c.count.recalled.Add(1)
+			o.queue(ch)
+		}
+	}
+}
+
+// queue has the writer store a chunk that is not in use, if it is not stored yet.
+func (o *object) queue(ch *chunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.store.wantsLocked(ch.index) {
+		return
+	}
+	o.c.budget.force(ch.cost())
+	ch.counted = true
+	o.c.writer.putLocked(o, ch)
+	o.uncountLocked(ch)
+}
+
+// nearlyRead tells whether the file was read from end to end, or nearly so, and would be on the disk by now if the disk
+// were faster.
+func (o *object) nearlyRead(holes map[int64]uint32) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.store.storesLocked() || o.store.full {
+		return false
+	}
+	n, missing, unread := chunksOf(o.id.size), 0, int64(0)
+	for i := range n {
+		if ch := o.chunks[i]; o.store.hasLocked(i) || ch != nil && ch.writing {
+			continue
+		}
+		if missing++; !has(holes, i) {
+			unread++
+		}
+	}
+	return missing > 0 && unread <= n/holesMost
+}
+
+func has(holes map[int64]uint32, i int64) bool { _, ok := holes[i]; return ok }

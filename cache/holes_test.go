@@ -1,0 +1,96 @@
+package cache
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestHoles reads from a network that is faster than the disk. What was read from end to end is whole on the disk in the
+// end, the reader never waits for it, and nothing is fetched again that the receiver still has, or of files that were not
+// read to the end.
+func TestHoles(t *testing.T) {
+	const size, wire = 256 * mib, 200e6 // bytes, and bytes per second
+	all := func(f *file) func(off int64, p []byte) int {
+		return func(off int64, p []byte) int {
+			content(f.seed, p, off)
+			return len(p)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		disk   float64 // bytes per second
+		read   int64
+		recall func(f *file) func(off int64, p []byte) int
+		again  bool // some of it comes twice
+		whole  bool // in the end
+	}{
+		{"as fast", wire, size, nil, false, true},
+		{"slower, the receiver has all", 0.1 * wire, size, all, false, true},
+		{"slower, the receiver has nothing", 0.1 * wire, size, nil, true, true},
+		{"slower, the receiver has half", 0.1 * wire, size, func(f *file) func(off int64, p []byte) int {
+			return func(off int64, p []byte) int { return all(f)(off, p[:len(p)*int(off/chunkSize%2)]) }
+		}, true, true},
+		{"slower, the receiver is wrong", 0.1 * wire, size, func(f *file) func(off int64, p []byte) int {
+			return func(off int64, p []byte) int {
+				n := all(f)(off, p)
+				p[n/2] ^= 1
+				return n
+			}
+		}, true, true},
+		{"slower, nearly all read", 0.1 * wire, size - 8*mib, nil, true, true},
+		{"slower, half read", 0.1 * wire, size / 2, all, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &origin{latency: 40 * time.Millisecond, line: wire}
+				c := newCache(t, Options{Dir: t.TempDir(), Memory: 64 * mib})
+				c.disk.space = func() (int64, int64, error) { return 100 << 30, 50 << 30, nil }
+				c.disk.pwrite = func(f *os.File, bufs [][]byte, off int64) error {
+					n := 0
+					for _, b := range bufs {
+						n += len(b)
+					}
+					time.Sleep(time.Duration(float64(n) / test.disk * 1e9))
+					return pwritev(f, bufs, off)
+				}
+				f := o.file("f", size)
+				r := c.Open(f)
+				if test.recall != nil {
+					r.Recall(test.recall(f))
+				}
+				start := time.Now()
+				for off := int64(0); off < test.read; off += 128 * kib {
+					readAt(t, r, f, off, 128*kib)
+				}
+				took, ideal := time.Since(start), time.Duration(float64(test.read)/wire*1e9)
+				r.Close()
+				read := o.bytes()
+				time.Sleep(time.Minute)
+				unwritten := c.count.unwritten.Load()
+				t.Logf("read in %v, wire alone %v; %d of %d chunks were not stored, %d of them recalled; %.1f MiB moved at first, %.1f in all",
+					took, ideal, unwritten, chunksOf(size), c.count.recalled.Load(), float64(read)/mib, float64(o.bytes())/mib)
+				if took > 3*ideal/2 {
+					t.Errorf("read in %v, the wire alone needs %v", took, ideal)
+				}
+				if slower := test.disk < wire; slower != (unwritten > 0) {
+					t.Errorf("%d chunks were not stored at first: the test shows nothing", unwritten)
+				}
+				if got := c.Complete("f"); got != test.whole {
+					t.Errorf("complete on the disk: %v, want %v", got, test.whole)
+				}
+				if again := o.bytes() > max(read, size); again != test.again {
+					t.Errorf("%d bytes moved in all, %d while it was read: some of them again: %v, want %v", o.bytes(), read, again, test.again)
+				}
+				before := o.bytes()
+				if test.whole {
+					readFresh(t, c, f)
+				}
+				if more := o.bytes() - before; more != 0 {
+					t.Errorf("%d bytes fetched of a file that was read before", more)
+				}
+			})
+		})
+	}
+}
