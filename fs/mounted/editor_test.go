@@ -140,8 +140,9 @@ os.close(fd)
 os.unlink(tmp)`)},
 }
 
-// findVim is vim by the name that it has here.
-const findVim = `$(command -v vim || command -v vim.tiny)`
+// findVim is vim by the name that it has here. Its swap files are its own: in
+// /tmp they would have the names of those of other tests' vims.
+const findVim = `$(mkdir -p ~/tmp; command -v vim || command -v vim.tiny)`
 
 // vim inserts the text and saves, without the settings of whoever tests.
 func vim(settings string) string {

@@ -80,7 +80,6 @@ type Mount struct {
 	tb   testing.TB
 	o    Options
 	user identity
-	home string
 	*process
 	undead *process // was killed, and could not end
 }
@@ -117,8 +116,6 @@ func (a *Account) Try(o Options) (*Mount, error) {
 		a.tb.Fatal(err)
 	}
 	m.Data, m.Work = m.folder(filepath.Join(base, "data")), m.folder(filepath.Join(base, "work"))
-	m.home = m.folder(filepath.Join(base, "home"))
-	m.folder(filepath.Join(m.home, "tmp")) // for vim: in /tmp its swap files would have the names of other tests' ones
 	if m.Dir = o.Dir; o.Dir == "" {
 		m.Dir = m.folder(filepath.Join(base, "mnt"))
 	}
@@ -159,7 +156,7 @@ func (m *Mount) Command(name string, args ...string) *exec.Cmd {
 
 // environ is the environment of what runs as the one who mounted.
 func (m *Mount) environ(more ...string) []string {
-	env := []string{"HOME=" + m.home, "LC_ALL=C.UTF-8", "TZ=UTC", "TERM=dumb", "PATH=" + os.Getenv("PATH")}
+	env := []string{"HOME=" + m.Work, "LC_ALL=C.UTF-8", "TZ=UTC", "TERM=dumb", "PATH=" + os.Getenv("PATH")}
 	if m.user != self() {
 		env = append(env, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
 	}
