@@ -61,7 +61,9 @@ func TestOpenedOutput(t *testing.T) {
 		for i, p := range openers {
 			t.Run(p.name, func(t *testing.T) {
 				mounted.Need(t, p.install, p.program)
-				in := func(script string) string { return `mkdir -p ~/tmp; cd "$(mktemp -d -p .)"; D="$M/` + dirs[i] + `"; ` + script }
+				in := func(script string) string {
+					return `mkdir -p ~/tmp; cd "$(mktemp -d -p .)"; D="$M/` + dirs[i] + `"; ` + script
+				}
 				before := inventory(t, m, dirs[i])
 				sh(t, m, in(p.elsewhere+"\ntest -s copy.*"))
 				sh(t, m, `cat "$M/`+dirs[i]+`"/* > /dev/null`)
