@@ -22,6 +22,9 @@
 // little more than it asks for. See window.go for the sizes and their reasons. A request that is not answered gets a second
 // one beside it (hedge.go).
 //
+// Nobody waits for the disk: what comes faster than the writer (writer.go) takes it is left out, and brought to the disk when
+// the reading is over, from the kernel that was given it if it still has it (holes.go).
+//
 // What the cache serves was checked: bodies for their length, whole files for their MD5 where the origin tells one (sum.go:
 // the end of a file is held back until it is right), the disk for a CRC32C of each chunk when the last process did not end
 // well. What fails a check is fetched again.
