@@ -16,6 +16,9 @@ import (
 // here.
 const expiredName = "expired.txt"
 
+// errDeleted is the answer to whoever asks for a lost file by its name.
+var errDeleted = fmt.Errorf("%w: Replicate has deleted it, see %s", iofs.ErrNotExist, expiredName)
+
 // lost tells which files of a prediction can no longer be had: Replicate
 // deleted them, and they are not wholly here. Only what Replicate itself said
 // counts; an API that cannot be reached deletes nothing.

@@ -214,7 +214,7 @@ func (f *FS) fact(ctx context.Context, id, name string) (catalog.Output, error) 
 	case fact.err != nil:
 		return fact.Output, fact.err
 	case fact.Gone:
-		return fact.Output, iofs.ErrNotExist
+		return fact.Output, errDeleted
 	}
 	return fact.Output, nil
 }

@@ -214,7 +214,7 @@ func (d *predictionDir) Lookup(ctx context.Context, name string) (tree.Node, err
 		return nil, iofs.ErrNotExist
 	}
 	if lost, err := d.fs.lost(ctx, p, []item{it}); err != nil || len(lost) > 0 {
-		return nil, cmp.Or(err, iofs.ErrNotExist)
+		return nil, cmp.Or(err, errDeleted)
 	}
 	return d.node(it), nil
 }

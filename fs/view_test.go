@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"errors"
 	"fmt"
+	iofs "io/fs"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,6 +157,9 @@ func TestExpiry(t *testing.T) {
 		}
 		if said := w.read(painter + "/latest/expired.txt"); !strings.Contains(said, "output-1.webp") || strings.Contains(said, "output-0.webp") {
 			t.Errorf("expired.txt says %q", said)
+		}
+		if err := w.Fetch(t.Context(), painter+"/latest/output-1.webp", nil); !errors.Is(err, iofs.ErrNotExist) || !strings.Contains(err.Error(), "expired.txt") {
+			t.Errorf("a file that was deleted is fetched: %v", err)
 		}
 		if w.read(painter+"/latest/prediction.json") != before {
 			t.Error("prediction.json changed")
