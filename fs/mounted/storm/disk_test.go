@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"replicatefs/fs/mounted"
 )
 
@@ -52,6 +54,38 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
+	mounted.Until(t, "a run succeeds again", func() bool { return s.save(dice) == "ok" })
+	s.mount.Remount()
+	s.calm()
+}
+
+// TestFailingDisk has the disk refuse writes beyond the first few bytes of any
+// file, of the cache and of what is written down about runs: bytes stay right,
+// nothing runs twice, and when the disk is well again so is the mount.
+func TestFailingDisk(t *testing.T) {
+	s := brew(t, max(*seed, 1), false)
+	dice := s.dice(1)
+	mounted.Until(t, "a run succeeds on the healthy disk", func() bool { return s.save(dice) == "ok" })
+	limit := func(n uint64) {
+		if err := unix.Prlimit(s.mount.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(8 << 10)
+	for _, f := range s.files {
+		if said, err := s.child("read", "through", s.mount.Path(f.path), f.truth, "1"); said != "ok" {
+			t.Errorf("%s with a disk that fails: %s, %v", f.path, said, err)
+		}
+	}
+	refused := 0
+	for range 10 {
+		if said := s.save(dice); said != "ok" {
+			refused++
+		}
+	}
+	t.Logf("%d of 10 saves were refused", refused)
+	s.paid()
+	limit(unix.RLIM_INFINITY)
 	mounted.Until(t, "a run succeeds again", func() bool { return s.save(dice) == "ok" })
 	s.mount.Remount()
 	s.calm()
