@@ -50,7 +50,8 @@ type keeper struct {
 // A wanted prediction has files that are to be kept.
 type wanted struct {
 	id      string
-	expires time.Time
+	expires time.Time // by the clock
+	until   time.Time // at least, however the clock is set meanwhile
 	tries   int
 	next    time.Time // not before
 	again   bool      // it changed while it was worked on
@@ -164,6 +165,9 @@ func (k *keeper) want(p catalog.Prediction) {
 		return
 	case w == nil:
 		w = &wanted{id: p.ID, expires: p.Created.Add(lifetime)}
+		if k.fs.now().Before(w.expires) {
+			w.until = time.Now().Add(lifetime)
+		}
 		k.wanted[p.ID] = w
 	case w == k.current:
 		w.again = true
@@ -185,7 +189,7 @@ func (k *keeper) next() (*wanted, time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var first *wanted
-	now, pause := k.fs.now(), time.Hour
+	now, pause := time.Now(), time.Hour
 	for _, w := range k.wanted {
 		if wait := w.next.Sub(now); wait > 0 {
 			pause = min(pause, wait)
@@ -224,12 +228,12 @@ func (k *keeper) givenUp(w *wanted, err error, interrupted bool) bool {
 	if interrupted {
 		return false
 	}
-	now := k.fs.now()
+	now := time.Now()
 	if errors.Is(err, cache.ErrFull) && k.full == nil {
 		k.full = err
 		k.fs.log.Warn("no room to keep more outputs; they are lost when Replicate deletes them", "err", err)
 	}
-	if w.tries++; w.tries >= keepTries && now.After(w.expires) {
+	if w.tries++; w.tries >= keepTries && now.After(w.until) && k.fs.now().After(w.expires) {
 		delete(k.wanted, w.id)
 		return true
 	}

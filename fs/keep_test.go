@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +141,56 @@ func TestKeepThroughFaults(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The clock of this machine is set while a run is under way and while what it
+// made is being kept: the run ends, is kept, and later saves run once each.
+func TestClockJumps(t *testing.T) {
+	for name, jump := range map[string]time.Duration{
+		"a day ahead": 24 * time.Hour, "two hours ahead": 2 * time.Hour, "a minute back": -time.Minute, "two hours back": -2 * time.Hour, "a year back": -365 * 24 * time.Hour,
+	} {
+		for _, when := range []string{"under way", "being kept"} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var offset atomic.Int64
+					w := newWorld(t, sim.Options{}, Options{Wait: time.Minute, Keep: KeepMine, Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }})
+					w.Start()
+					synctest.Wait()
+					var broken *sim.Injection
+					if when == "being kept" {
+						broken = w.sim.Inject(sim.Fault{Host: sim.Delivery, Reset: true, Times: -1})
+					}
+					saved := make(chan error)
+					go func() { saved <- w.save(painter+"/prompt.txt", "a lion") }()
+					time.Sleep(time.Second)
+					if when == "under way" {
+						offset.Store(int64(jump))
+					}
+					if err := <-saved; err != nil {
+						t.Fatal(err)
+					}
+					id := w.latest(painter)
+					if broken != nil {
+						time.Sleep(10 * time.Second)
+						offset.Store(int64(jump))
+						time.Sleep(10 * time.Second)
+						broken.Stop()
+					}
+					time.Sleep(5 * time.Minute)
+					synctest.Wait()
+					w.wantKept(id, true)
+					for _, prompt := range []string{"a fox", "an owl"} {
+						if err := w.save(painter+"/prompt.txt", prompt); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if n := w.sim.Count("POST", "/v1/models/*/predictions"); n != 3 {
+						t.Errorf("3 saves made %d runs", n)
+					}
+				})
+			})
+		}
 	}
 }
 
