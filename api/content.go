@@ -38,6 +38,8 @@ type ContentOptions struct {
 	Transport http.RoundTripper // for tests; nil means our own, which checks addresses too
 	UserAgent string            // "" means "replicatefs"
 	Log       *slog.Logger      // nil discards
+
+	resolver *net.Resolver // what tests replace; nil is the system's
 }
 
 // ContentInfo is what a server tells about a file.
@@ -89,7 +91,7 @@ func NewContent(o ContentOptions) (*Content, error) {
 	}
 	small, wide, bulk := o.Transport, o.Transport, o.Transport
 	if o.Transport == nil {
-		d := &dialer{hosts: h}
+		d := &dialer{hosts: h, resolver: o.resolver}
 		c.spares = newSpares(d)
 		small, wide = contentTransport(d, c.spares, streamWindow), contentTransport(d, c.spares, wideWindow)
 		bulk = contentTransport(d, c.spares, 0)

@@ -26,21 +26,14 @@ const (
 	silent   = -1
 )
 
-// use has all names of this process looked up at s.
-func (s *nameServer) use(t *testing.T) {
+// resolver looks names up at s.
+func (s *nameServer) resolver(t *testing.T) *net.Resolver {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", pc.LocalAddr().String())
-	}}
-	t.Cleanup(func() {
-		net.DefaultResolver = old
-		pc.Close()
-	})
+	t.Cleanup(func() { pc.Close() })
 	go func() {
 		b := make([]byte, 1500)
 		for {
@@ -54,6 +47,9 @@ func (s *nameServer) use(t *testing.T) {
 			}
 		}
 	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", pc.LocalAddr().String())
+	}}
 }
 
 // answer is the reply to a question: its own header and name, and the addresses
@@ -121,8 +117,7 @@ func TestNames(t *testing.T) {
 		{"IPv4 inside IPv6", &nameServer{addresses: []string{"::ffff:127.0.0.1", "64:ff9b::7f00:1"}}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.server.use(t)
-			c, err := NewContent(ContentOptions{})
+			c, err := NewContent(ContentOptions{resolver: test.server.resolver(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -83,12 +83,13 @@ func delivery(host string) bool {
 // is an attack or a captive portal. Added hosts may be anywhere, except that
 // loopback names must stay on this machine, since http is spoken there.
 type dialer struct {
-	hosts   *hosts
-	proxies sync.Map // host:port of proxies in use, which are dialed as configured
+	hosts    *hosts
+	resolver *net.Resolver // nil is the system's
+	proxies  sync.Map      // host:port of proxies in use, which are dialed as configured
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	nd := net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}
+	nd := net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second, Resolver: d.resolver}
 	if _, ok := d.proxies.Load(address); ok {
 		return nd.DialContext(ctx, network, address)
 	}
