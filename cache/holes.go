@@ -94,11 +94,10 @@ func (o *object) nearlyRead(holes map[int64]uint32) bool {
 		if ch := o.chunks[i]; o.store.hasLocked(i) || ch != nil && ch.writing {
 			continue
 		}
-		if missing++; !has(holes, i) {
+		missing++
+		if _, came := holes[i]; !came {
 			unread++
 		}
 	}
 	return missing > 0 && unread <= n/holesMost
 }
-
-func has(holes map[int64]uint32, i int64) bool { _, ok := holes[i]; return ok }
