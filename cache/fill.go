@@ -153,6 +153,9 @@ func (r *Reader) store(ctx context.Context, i int64) error {
 	if _, err := r.ReadAt(ctx, buf, off); err != nil {
 		return err
 	}
-	o.queue(&chunk{id: o.id, index: i, lo: off, hi: end, buf: buf, sum: checksum(buf)})
+	ch := &chunk{id: o.id, index: i, lo: off, hi: end, buf: buf, sum: checksum(buf)}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queueLocked(ch)
 	return nil
 }

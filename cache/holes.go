@@ -31,14 +31,14 @@ func (r *Reader) Recall(f func(off int64, p []byte) int) {
 func (o *object) fillHoles(recall func(off int64, p []byte) int) {
 	c := o.c
 	o.mu.Lock()
-	holes, src := o.holes, o.src
+	holes, src, misses := o.holes, o.src, o.sum.misses
 	o.holes = nil
 	o.mu.Unlock()
 	r := c.Open(src)
 	fill := func() {
 		defer r.Close()
 		if recall != nil {
-			r.recallHoles(holes, recall)
+			r.recallHoles(holes, misses, recall)
 		}
 		if !o.nearlyRead(holes) {
 			return
@@ -52,8 +52,9 @@ func (o *object) fillHoles(recall func(off int64, p []byte) int) {
 	}
 }
 
-// recallHoles puts into the writer's queue what of holes can be recalled, and is what came.
-func (r *Reader) recallHoles(holes map[int64]uint32, recall func(off int64, p []byte) int) {
+// recallHoles puts into the writer's queue what of holes can be recalled, and is what came: unless that turns out to be
+// wrong meanwhile, by a mismatch more than misses.
+func (r *Reader) recallHoles(holes map[int64]uint32, misses int, recall func(off int64, p []byte) int) {
 	c, o := r.c, r.o
 	for _, i := range slices.Sorted(maps.Keys(holes)) {
 		if c.writer.wait(c.ctx) != nil {
@@ -62,16 +63,18 @@ func (r *Reader) recallHoles(holes map[int64]uint32, recall func(off int64, p []
 		ch := &chunk{id: o.id, index: i, lo: i * chunkSize, hi: i*chunkSize + lenOf(o.id.size, i), sum: holes[i]}
 		ch.buf = make([]byte, ch.hi-ch.lo)
 		if recall(ch.lo, ch.buf) == len(ch.buf) && checksum(ch.buf) == ch.sum {
-			c.count.recalled.Add(1)
-			o.queue(ch)
+			o.mu.Lock()
+			if o.sum.misses == misses {
+				c.count.recalled.Add(1)
+				o.queueLocked(ch)
+			}
+			o.mu.Unlock()
 		}
 	}
 }
 
-// queue has the writer store a chunk that is not in use, if it is not stored yet.
-func (o *object) queue(ch *chunk) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// queueLocked has the writer store a chunk that is not in use, if it is not stored yet.
+func (o *object) queueLocked(ch *chunk) {
 	if !o.store.wantsLocked(ch.index) {
 		return
 	}

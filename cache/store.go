@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -151,7 +152,8 @@ func (s *store) create(size int64) (*os.File, error) {
 		}
 		if flock(f, unix.LOCK_EX|unix.LOCK_NB) != nil {
 			f.Close()
-			return nil, errOtherProcess
+			time.Sleep(5 * time.Millisecond) // who looks for leftovers to delete has it for a moment
+			continue
 		}
 		if !linked(f) { // deleted between our open and our lock
 			f.Close()

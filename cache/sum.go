@@ -178,4 +178,5 @@ func (o *object) mismatchLocked() {
 		f.stop(ErrMismatch)
 	}
 	o.c.tier.forget(o.id)
+	o.holes = nil // their checksums are of bytes that may be wrong
 }
