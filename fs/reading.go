@@ -59,5 +59,6 @@ var (
 	_ tree.Lender    = (*reading)(nil)
 	_ tree.Backed    = (*reading)(nil)
 	_ tree.Announcer = (*reading)(nil)
+	_ tree.Recaller  = (*reading)(nil)
 	_ tree.Prover    = (*reading)(nil)
 )

@@ -116,6 +116,8 @@ func (b *binding) openReader(ctx context.Context, id uint64, f tree.File, out *g
 	out.Fh = b.handles.add(r)
 	if a, ok := h.(tree.Announcer); ok && r.way == cached {
 		a.Announce(func(off int64, p []byte) { b.push(r, off, p) })
+	}
+	if a, ok := h.(tree.Recaller); ok && r.way == cached {
 		a.Recall(func(off int64, p []byte) int {
 			n, _ := b.kernel.InodeRetrieveCache(r.id, off, p)
 			return n

@@ -151,9 +151,12 @@ type Announcer interface {
 	// page-aligned pieces; the piece at the end of the file ends with it.
 	// The receiver must not keep b and may be slow: pieces are then left out.
 	Announce(receive func(off int64, b []byte))
-	// Recall sets how to get back bytes that the reader was given: give fills b
-	// with those at off as far as it can, and returns how many. They may be
-	// wrong. It is called after Close too.
+}
+
+// A Recaller may want back bytes that its reader was given.
+type Recaller interface {
+	// Recall sets how to get them: give fills b with those at off as far as it
+	// can, and returns how many. They may be wrong. It is called after Close too.
 	Recall(give func(off int64, b []byte) int)
 }
 
