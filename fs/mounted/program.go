@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -38,6 +39,9 @@ func run(m *testing.M) int {
 	}
 	root = dir
 	os.Setenv("TMPDIR", dir)
+	if signal.Ignored(syscall.SIGHUP) { // by nohup, and the programs would ignore it as well
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set(strconv.Itoa(atOnce)) // tests that mount wait more than they work
