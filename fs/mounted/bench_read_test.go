@@ -183,13 +183,13 @@ func BenchmarkReadCold(b *testing.B) {
 				m := newBench(b, o, mounted.Options{User: user}, "big.bin")
 				path := m.outputs()[0]
 				var ours, curls, rclones []time.Duration
-				var requests, conns, cpu, rss float64
+				var requests, conns, moved, cpu, rss float64
 				for range b.N {
 					curls = append(curls, run(b, curl(o, "big.bin")))
 					m.cold()
 					o.reset()
 					ours = append(ours, run(b, m.cat(path)))
-					requests, conns = float64(o.requests.Load()), float64(o.conns.Load())
+					requests, conns, moved = float64(o.requests.Load()), float64(o.conns.Load()), float64(o.sent.Load())/(1<<20)
 					cpu, rss = usage(b, m.PID())
 					dir, end := rcloneMount(b, o, user, test.rclone...)
 					cmd := exec.Command("cat", filepath.Join(dir, "big.bin"))
@@ -205,6 +205,7 @@ func BenchmarkReadCold(b *testing.B) {
 				b.ReportMetric(median(rclones).Seconds()/we.Seconds(), "x-rclone")
 				b.ReportMetric(requests, "requests")
 				b.ReportMetric(conns, "connections")
+				b.ReportMetric(moved, "moved-MiB")
 				b.ReportMetric(cpu, "cpu-s")
 				b.ReportMetric(rss, "rss-MiB")
 				b.ReportMetric(0, "ns/op")
