@@ -68,6 +68,16 @@ func TestGzip(t *testing.T) {
 	}
 }
 
+// An answer about another run must not be taken for the one that was asked for.
+func TestPredictionOfAnotherID(t *testing.T) {
+	c := loopbackServer(t, false, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"id":"xyz","status":"succeeded"}`)
+	})
+	if p, err := c.Prediction(t.Context(), "abc"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "xyz") {
+		t.Errorf("asked for abc: %+v, %v, want xyz refused", p, err)
+	}
+}
+
 // HTTP/2 has retries of its own in net/http; a create must not have them.
 func TestCreateOverHTTP2(t *testing.T) {
 	var creates atomic.Int64

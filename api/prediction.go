@@ -146,7 +146,18 @@ func (c *Client) one(ctx context.Context, k call, id string) (*Prediction, error
 	if !validID(id) {
 		return nil, notExist(k.op, id)
 	}
-	return fetch(ctx, c, k, ParsePrediction)
+	return fetch(ctx, c, k, parseOf(id))
+}
+
+// parseOf is ParsePrediction for an answer that must be about id.
+func parseOf(id string) func(raw []byte) (*Prediction, error) {
+	return func(raw []byte) (*Prediction, error) {
+		p, err := ParsePrediction(raw)
+		if err == nil && p.ID != id {
+			return nil, fmt.Errorf("asked for %s, the API answered with %s", id, p.ID)
+		}
+		return p, err
+	}
 }
 
 // validID accepts what ids have been and a little more, and nothing that could

@@ -180,13 +180,14 @@ func (f *FS) renewal(ctx context.Context, id string) (renewal, error) {
 	return r.(renewal), nil
 }
 
-// expired tells whether the files of a prediction may be deleted by now.
+// expired tells whether the files of a prediction may be deleted by now. One
+// whose age is not told is not old.
 func (f *FS) expired(p *api.Prediction) bool {
 	made := p.Created
 	if p.Completed.After(made) {
 		made = p.Completed
 	}
-	return p.DataRemoved || p.Source != "web" && f.now().Sub(made) >= retention
+	return p.DataRemoved || p.Source != "web" && !made.IsZero() && f.now().Sub(made) >= retention
 }
 
 // siblings is how many outputs of one prediction learn their sizes together:

@@ -185,6 +185,14 @@ func TestExpiryOfWhatWasListed(t *testing.T) {
 	})
 }
 
+// A prediction whose age is not told is not taken for an old one.
+func TestExpiryOfUnknownAge(t *testing.T) {
+	w := newWorld(t, sim.Options{}, Options{})
+	if w.expired(&api.Prediction{Status: api.Succeeded}) {
+		t.Error("a prediction without times has expired")
+	}
+}
+
 // Without the API, what is known stays as it was.
 func TestOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
