@@ -238,7 +238,8 @@ func TestAnswerBounded(t *testing.T) {
 	}
 }
 
-// Bodies compressed by the API are fine.
+// A redirect is followed for a read that stays where it was, and for nothing
+// else.
 func TestRedirects(t *testing.T) {
 	var rec record
 	for _, tt := range []struct {
@@ -258,7 +259,7 @@ func TestRedirects(t *testing.T) {
 	} {
 		n := newNetwork(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/base/v1/predictions/new" {
-				answer(w, 200, `{"id":"new"}`)
+				answer(w, 200, `{"id":"old"}`)
 				return
 			}
 			w.Header().Set("Location", tt.to)
