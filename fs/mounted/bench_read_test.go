@@ -1,7 +1,6 @@
 package mounted_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +21,7 @@ import (
 
 // These benchmarks time reading beside curl, rclone and local files, in the
 // same run and with the same origin, and tell ratios: machines differ, and are
-// noisy. Peers are taken from PATH; RCLONE names another rclone.
+// noisy. Peers are taken from PATH; RCLONE names one more rclone.
 //
 //	go test -run '^$' -bench Read -benchtime 3x ./fs/mounted
 
@@ -90,49 +88,6 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// rcloneMount mounts an origin with rclone, cold, and returns the folder.
-func rcloneMount(b *testing.B, o *origin, user bool, flags ...string) (dir string, end func()) {
-	b.Helper()
-	rclone := os.Getenv("RCLONE")
-	if rclone == "" {
-		rclone = "rclone"
-	}
-	mounted.Need(b, "apt install rclone, or go install github.com/rclone/rclone@latest", rclone)
-	dir, err := os.MkdirTemp("", "rclone-")
-	if err != nil {
-		b.Fatal(err)
-	}
-	args := append([]string{"mount", ":http:", dir, "--http-url", o.URL + "/", "--config", "/dev/null", "--read-only"}, flags...)
-	cmd := exec.Command(rclone, args...)
-	cmd.Env = append(os.Environ(), "HOME="+dir)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if user {
-		const nobody = 65534
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		if err := os.Chown(dir, nobody, nobody); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	ready := false
-	for deadline := time.Now().Add(20 * time.Second); !ready && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		table, _ := os.ReadFile("/proc/self/mounts")
-		ready = strings.Contains(string(table), " "+dir+" ")
-	}
-	if !ready {
-		cmd.Process.Kill()
-		cmd.Wait()
-		b.Fatalf("rclone does not mount: %s", said.String())
-	}
-	return dir, func() {
-		cmd.Process.Signal(syscall.SIGINT)
-		cmd.Wait()
-	}
-}
-
 // cat reads files to the end and does nothing with them.
 func (m *bench) cat(paths ...string) *exec.Cmd {
 	return m.Command("cat", paths...)
@@ -171,10 +126,10 @@ func BenchmarkReadCold(b *testing.B) {
 	for _, test := range []struct {
 		set    setting
 		size   int64
-		rclone []string
+		rclone [][2]string // its best settings
 	}{
-		{settingA, 256 << 20, []string{"--vfs-read-chunk-streams", "16", "--vfs-read-chunk-size", "4M"}},
-		{settingB, 1 << 30, []string{"--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "32M", "--buffer-size", "32M"}},
+		{settingA, 256 << 20, [][2]string{{"--vfs-read-chunk-streams", "16"}, {"--vfs-read-chunk-size", "4M"}}},
+		{settingB, 1 << 30, [][2]string{{"--vfs-read-chunk-streams", "4"}, {"--vfs-read-chunk-size", "32M"}, {"--buffer-size", "32M"}}},
 	} {
 		b.Run(test.set.name, func(b *testing.B) {
 			users(b, func(b *testing.B, user bool) {
@@ -182,7 +137,8 @@ func BenchmarkReadCold(b *testing.B) {
 				o.add(b, "big.bin", test.size)
 				m := newBench(b, o, mounted.Options{User: user}, "big.bin")
 				path := m.outputs()[0]
-				var ours, curls, rclones []time.Duration
+				var ours, curls []time.Duration
+				peers, theirs := rclones(b), map[string][]time.Duration{}
 				var requests, conns, moved, cpu, rss float64
 				for range b.N {
 					curls = append(curls, run(b, curl(o, "big.bin")))
@@ -191,18 +147,22 @@ func BenchmarkReadCold(b *testing.B) {
 					ours = append(ours, run(b, m.cat(path)))
 					requests, conns, moved = float64(o.requests.Load()), float64(o.conns.Load()), float64(o.sent.Load())/(1<<20)
 					cpu, rss = usage(b, m.PID())
-					dir, end := rcloneMount(b, o, user, test.rclone...)
-					cmd := exec.Command("cat", filepath.Join(dir, "big.bin"))
-					if user {
-						cmd = m.cat(filepath.Join(dir, "big.bin"))
+					for _, peer := range peers {
+						dir, end := peer.mount(b, user, ":http:", append(test.rclone, [2]string{"--http-url", o.URL + "/"})...)
+						cmd := exec.Command("cat", filepath.Join(dir, "big.bin"))
+						if user {
+							cmd = m.cat(filepath.Join(dir, "big.bin"))
+						}
+						theirs[peer.unit] = append(theirs[peer.unit], run(b, cmd))
+						end()
 					}
-					rclones = append(rclones, run(b, cmd))
-					end()
 				}
 				we := median(ours)
 				b.ReportMetric(float64(test.size)/we.Seconds()/1e6, "MB/s")
 				b.ReportMetric(median(curls).Seconds()/we.Seconds(), "x-curl")
-				b.ReportMetric(median(rclones).Seconds()/we.Seconds(), "x-rclone")
+				for unit, times := range theirs {
+					b.ReportMetric(median(times).Seconds()/we.Seconds(), unit)
+				}
 				b.ReportMetric(requests, "requests")
 				b.ReportMetric(conns, "connections")
 				b.ReportMetric(moved, "moved-MiB")

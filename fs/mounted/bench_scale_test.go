@@ -105,40 +105,6 @@ func (m *past) copyShape() (dir string, files int) {
 	return dir, files
 }
 
-// rcloneLocal mounts a local folder with rclone.
-func rcloneLocal(b *testing.B, from string) (dir string, end func()) {
-	b.Helper()
-	rclone := os.Getenv("RCLONE")
-	if rclone == "" {
-		rclone = "rclone"
-	}
-	mounted.Need(b, "apt install rclone, or go install github.com/rclone/rclone@latest", rclone)
-	dir, err := os.MkdirTemp("", "rclone-")
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command(rclone, "mount", from, dir, "--config", "/dev/null", "--read-only", "--dir-cache-time", "1h")
-	cmd.Env = append(os.Environ(), "HOME="+b.TempDir())
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		table, _ := os.ReadFile("/proc/self/mounts")
-		if strings.Contains(string(table), " "+dir+" ") {
-			break
-		}
-		if time.Now().After(deadline) {
-			cmd.Process.Kill()
-			b.Fatal("rclone does not mount")
-		}
-	}
-	return dir, func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-	}
-}
-
 // dropKernel makes the kernel forget names and attributes, so that a local
 // folder is read as coldly as ours, as far as its disk allows.
 func dropKernel(b *testing.B) {
@@ -157,7 +123,7 @@ func (m *past) walks(command func(dir string) *exec.Cmd) {
 	var times [3][2][]time.Duration
 	for range b.N {
 		m.Remount()
-		remote, end := rcloneLocal(b, local)
+		remote, end := rclones(b)[0].mount(b, false, local, [2]string{"--dir-cache-time", "1h"})
 		m.ResetRequests()
 		for i, dir := range []string{m.Path("predictions"), local, remote} {
 			dropKernel(b)
