@@ -15,11 +15,12 @@ import (
 // and for no more than Options.KeptRate. progress, if not nil, hears how many bytes from the start are there; it may hear
 // them again. ErrFull: no room, by Options.Kept or by the reserve of the disk. Without a folder for it, Keep answers
 // errors.ErrUnsupported.
-func (r *Reader) Keep(ctx context.Context, progress func(done int64)) error {
+func (r *Reader) Keep(ctx context.Context, progress func(done int64)) (err error) {
 	v, o := r.c.vault, r.o
 	if v == nil || len(r.Key()) > sidecarText {
 		return errors.ErrUnsupported
 	}
+	defer func() { err = v.meaning(err) }()
 	if progress == nil {
 		progress = func(int64) {}
 	}

@@ -198,6 +198,31 @@ func TestKeepFull(t *testing.T) {
 	})
 }
 
+// TestKeepDiskFails: a disk that has no room, whatever its figures say, or fails for a while, is tried again; that there is
+// no room is told as such.
+func TestKeepDiskFails(t *testing.T) {
+	for _, test := range []struct {
+		of   error
+		full bool
+	}{{unix.ENOSPC, true}, {unix.EDQUOT, true}, {unix.EIO, false}, {unix.EROFS, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCache(t, Options{KeptDir: t.TempDir()})
+			f := slowly().file("f", 3*mib)
+			r := c.Open(f)
+			defer r.Close()
+			well := c.vault.pwrite
+			c.vault.pwrite = func(*os.File, [][]byte, int64) error { return test.of }
+			for range 5 {
+				if err := r.Keep(t.Context(), nil); !errors.Is(err, test.of) || errors.Is(err, ErrFull) != test.full {
+					t.Errorf("keep on a disk that says %v: %v", test.of, err)
+				}
+			}
+			c.vault.pwrite = well
+			keep(t, c, f)
+		})
+	}
+}
+
 // TestKeepAtOnce: many who keep the same, in two processes, bring it once.
 func TestKeepAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -86,14 +86,21 @@ func (v *vault) tidy(e entry) {
 // fits tells whether there is room for n more bytes.
 func (v *vault) fits(n int64) error {
 	switch {
-	case v.off.Load():
-		return errors.ErrUnsupported
 	case v.usedNow.Load()+n > v.limit:
 		return fmt.Errorf("%w: %d of %d bytes for kept files are used", ErrFull, v.usedNow.Load(), v.limit)
 	case v.spare(0) < n:
 		return fmt.Errorf("%w: the disk under %s has too little free", ErrFull, v.dir)
 	}
 	return nil
+}
+
+// meaning is what an error of the disk says to who keeps. There may be no room although fits saw some: a quota shows in no
+// figure. Nothing is switched off by it, as the disk tier is: who keeps asks seldom, and there may be room again.
+func (v *vault) meaning(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: the disk under %s: %w", ErrFull, v.dir, err)
+	}
+	return err
 }
 
 // part is a file on its way into the vault.
@@ -194,7 +201,6 @@ func (p *part) fill(ctx context.Context, r *Reader, pace func(i int64) error) (*
 			return nil, err
 		}
 		if err := p.v.pwrite(p.File, [][]byte{b}, i*chunkSize); err != nil {
-			p.v.fault(err)
 			return nil, err
 		}
 		p.v.spare(int64(len(b)))
