@@ -85,8 +85,9 @@ func (e *expired) bytes(ctx context.Context) ([]byte, time.Time, error) {
 	var b strings.Builder
 	b.WriteString("Replicate deletes what a prediction read and made one hour after the run.\n")
 	if known.DataRemoved {
-		b.WriteString("This one was deleted before this mount saw it.\n")
-	} else {
+		b.WriteString("What this one made was deleted before this mount saw its end.\n")
+	}
+	if len(lost) > 0 {
 		b.WriteString("These files were deleted before they were kept here:\n\n")
 		for _, it := range known.all {
 			if lost[it.name] {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -24,10 +25,11 @@ const (
 
 const (
 	lifetime    = time.Hour        // of the data of an API prediction, from its creation
-	keepPast    = 1000             // runs of ours that are looked after at the start, the newest
+	keepPast    = 1000             // runs of ours that are looked after at the start, the newest; all of the last hour in any case
 	keepTries   = 5                // at least, also when the hour is over: our clock may be wrong
 	keepPause   = time.Second      // after the first failure; doubled each time
 	keepPatient = 30 * time.Second // at most
+	keepTurn    = 5 * time.Second  // before one that failed, and has less time, is tried again; doubled each time
 	maxMissed   = 100              // that are remembered, the newest
 )
 
@@ -53,8 +55,11 @@ type wanted struct {
 	expires time.Time // by the clock
 	until   time.Time // at least, however the clock is set meanwhile
 	tries   int
-	next    time.Time // not before
-	again   bool      // it changed while it was worked on
+	next    time.Time       // not before
+	again   bool            // it changed while it was worked on
+	idle    bool            // all that there is of it is kept, but its run goes on
+	turn    time.Duration   // how long it goes on although one with less time waits
+	missed  map[string]bool // files, noted as such
 }
 
 // A Missed file is one that could not be kept.
@@ -100,8 +105,9 @@ func (k *keeper) run() {
 			continue
 		}
 		ctx, stop := context.WithCancelCause(k.fs.life)
-		k.begin(w, stop)
-		err := k.keep(ctx, w.id)
+		sooner := k.begin(w, stop)
+		err := k.keep(ctx, w)
+		sooner.Stop()
 		stop(nil)
 		if k.fs.life.Err() != nil {
 			return
@@ -120,7 +126,7 @@ func (k *keeper) remember() {
 	}
 	n := 0
 	for p := range f.catalog.ByCreated() {
-		if n == keepPast {
+		if n >= keepPast && f.now().Sub(p.Created) > retention {
 			break
 		}
 		if k.wants(p) {
@@ -164,7 +170,7 @@ func (k *keeper) want(p catalog.Prediction) {
 	case w == nil && p.Removed:
 		return
 	case w == nil:
-		w = &wanted{id: p.ID, expires: p.Created.Add(lifetime)}
+		w = &wanted{id: p.ID, expires: p.Created.Add(lifetime), turn: keepTurn, missed: map[string]bool{}}
 		if k.fs.now().Before(w.expires) {
 			w.until = time.Now().Add(lifetime)
 		}
@@ -173,7 +179,7 @@ func (k *keeper) want(p catalog.Prediction) {
 		w.again = true
 		return
 	default:
-		w.next = time.Time{}
+		w.next, w.idle = time.Time{}, false
 	}
 	if k.current != nil && w.expires.Before(k.current.expires) {
 		k.stop(errSooner) // what has come of the other one is not lost
@@ -191,6 +197,9 @@ func (k *keeper) next() (*wanted, time.Duration) {
 	var first *wanted
 	now, pause := time.Now(), time.Hour
 	for _, w := range k.wanted {
+		if w.idle {
+			continue
+		}
 		if wait := w.next.Sub(now); wait > 0 {
 			pause = min(pause, wait)
 		} else if first == nil || w.expires.Before(first.expires) {
@@ -200,10 +209,25 @@ func (k *keeper) next() (*wanted, time.Duration) {
 	return first, pause
 }
 
-func (k *keeper) begin(w *wanted, stop context.CancelCauseFunc) {
+// begin notes what is worked on. The timer ends that when one that has less
+// time, and has failed before, is to be tried again. In the end there is time
+// enough also for what cannot go on where it was stopped.
+func (k *keeper) begin(w *wanted, stop context.CancelCauseFunc) (sooner *time.Timer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.current, k.stop, w.again = w, stop, false
+	wait := time.Duration(math.MaxInt64)
+	for _, other := range k.wanted {
+		if !other.idle && other.expires.Before(w.expires) {
+			wait = min(wait, max(time.Until(other.next), w.turn))
+		}
+	}
+	return time.AfterFunc(wait, func() {
+		k.mu.Lock()
+		w.turn *= 2
+		k.mu.Unlock()
+		stop(errSooner)
+	})
 }
 
 // done takes in what came of the work on a prediction.
@@ -220,7 +244,11 @@ func (k *keeper) givenUp(w *wanted, err error, interrupted bool) bool {
 	defer k.mu.Unlock()
 	k.current, k.stop = nil, nil
 	if err == nil {
-		if !w.again {
+		switch p, ok := k.fs.catalog.Prediction(w.id); {
+		case w.again:
+		case ok && !p.Done:
+			w.idle = true
+		default:
 			delete(k.wanted, w.id)
 		}
 		return false
@@ -244,8 +272,8 @@ func (k *keeper) givenUp(w *wanted, err error, interrupted bool) bool {
 
 // keep keeps the files of a prediction that are there by now. What is deleted
 // is missed; an error is worth another try.
-func (k *keeper) keep(ctx context.Context, id string) error {
-	f := k.fs
+func (k *keeper) keep(ctx context.Context, w *wanted) error {
+	f, id := k.fs, w.id
 	known, err := f.folder(ctx, id)
 	if err != nil {
 		return err
@@ -258,10 +286,16 @@ func (k *keeper) keep(ctx context.Context, id string) error {
 		}
 		switch err := k.file(ctx, p, it); {
 		case errors.Is(err, cache.ErrGone):
-			k.miss(Missed{Prediction: id, File: it.name, Reason: "Replicate deleted it before it was here."})
+			if !w.missed[it.name] { // by a try before this one
+				w.missed[it.name] = true
+				k.miss(Missed{Prediction: id, File: it.name, Reason: "Replicate deleted it before it was here."})
+			}
 		case err != nil:
 			return fmt.Errorf("%s: %w", it.name, err)
 		}
+	}
+	if known.DataRemoved {
+		k.miss(Missed{Prediction: id, Reason: "Replicate deleted what it made before this mount saw its end."})
 	}
 	return nil
 }
@@ -332,38 +366,14 @@ func (k *keeper) stats() KeepStats {
 	s := KeepStats{Mode: k.fs.o.Keep, Files: c.KeptFiles, Bytes: c.Kept, Limit: c.KeptLimit}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s.Pending, s.Missed = len(k.wanted), append([]Missed{}, k.missed...)
+	s.Missed = append([]Missed{}, k.missed...)
+	for _, w := range k.wanted {
+		if !w.idle {
+			s.Pending++
+		}
+	}
 	if k.full != nil {
 		s.Stopped = k.full.Error()
 	}
 	return s
-}
-
-// forgottenKey is under which the catalog has the files of a prediction that
-// somebody gave up, so that they are not kept again.
-func forgottenKey(id string) string { return "forgotten/" + id }
-
-func (f *FS) forgotten(ctx context.Context, id string) map[string]bool {
-	var names map[string]bool
-	if raw, _, err := f.catalog.Doc(ctx, forgottenKey(id)); err == nil {
-		json.Unmarshal(raw, &names)
-	}
-	return names
-}
-
-// setForgotten notes that a file was given up, or is wanted again.
-func (f *FS) setForgotten(ctx context.Context, o *output, gone bool) error {
-	names := f.forgotten(ctx, o.id)
-	if names[o.name] == gone {
-		return nil
-	}
-	if names == nil {
-		names = map[string]bool{}
-	}
-	if names[o.name] = gone; !gone {
-		delete(names, o.name)
-	}
-	raw, _ := json.Marshal(names)
-	_, err := f.catalog.PutDoc(ctx, forgottenKey(o.id), raw)
-	return err
 }

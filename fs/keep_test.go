@@ -229,6 +229,40 @@ func TestKeepMissed(t *testing.T) {
 	})
 }
 
+// A run that ended, and was deleted, while nobody was there to see it is missed
+// as well, and its folder says so.
+func TestKeepMissedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim.New(sim.Options{Speed: 1})
+		t.Cleanup(func() { s.Close() })
+		dir := t.TempDir()
+		w := mountWorld(t, s, dir, Options{Wait: time.Minute, Keep: KeepMine})
+		w.Start()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		w.saveIn(ctx, painter+"/prompt.txt", "a lion")
+		id := w.latest(painter)
+		if st := w.Stats().Keep; st.Pending != 0 {
+			t.Errorf("while it runs: %+v", st)
+		}
+		w.Close()
+		time.Sleep(3 * time.Hour)
+		for range 2 {
+			again := mountWorld(t, s, dir, Options{Keep: KeepMine})
+			again.Start()
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			if st := again.Stats().Keep; st.Pending != 0 || len(st.Missed) != 1 || st.Missed[0].Prediction != id || st.Missed[0].Reason == "" {
+				t.Errorf("after it was deleted: %+v", st)
+			}
+			if names := again.names("predictions/" + id); !strings.Contains(names, expiredName) {
+				t.Errorf("its folder does not say that it was deleted: %s", names)
+			}
+			again.Close()
+		}
+	})
+}
+
 // A mount that is killed at any moment of a run leaves it to the next one: the
 // run is still ours, is watched, and what it made is kept.
 func TestKeepResumed(t *testing.T) {
@@ -278,30 +312,6 @@ func TestKeepResumed(t *testing.T) {
 			})
 		})
 	}
-}
-
-// The prediction that is deleted first comes first, even before one that is
-// being fetched already.
-func TestKeepOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, sim.Options{}, Options{Keep: KeepAll})
-		hold := make(chan struct{})
-		defer close(hold)
-		w.sim.Inject(sim.Fault{Host: sim.Delivery, Method: "GET", Path: "*/late.bin", Hold: hold, Times: -1})
-		add := func(name string, age time.Duration) string {
-			return w.sim.Add(sim.Prediction{Model: "acme/blob", Status: sim.Succeeded, Source: "api",
-				Output: sim.NewBlob(name, 3<<20), CreatedAt: time.Now().Add(-age)})
-		}
-		late := add("late.bin", 0)
-		w.Start()
-		time.Sleep(20 * time.Second)
-		soon := add("soon.bin", 59*time.Minute+20*time.Second)
-		must(w.at("predictions/" + soon)) // as somebody who names it finds it
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		w.wantKept(soon, true)
-		w.wantKept(late, false)
-	})
 }
 
 // What somebody has forgotten is not kept again, and what somebody asks for

@@ -123,7 +123,7 @@ func (f *FS) recall(ctx context.Context, id string) (*api.Prediction, error) {
 		return nil, err
 	}
 	end.Input, end.Output, end.Logs, end.HasLogs = p.Input, p.Output, p.Logs, p.HasLogs
-	end.DataRemoved = p.DataRemoved
+	end.DataRemoved = end.Status == api.Succeeded // there may have been more
 	return end, nil
 }
 
