@@ -32,6 +32,7 @@ func (f *FS) Fetch(ctx context.Context, path string, progress func(Progress)) er
 // limit of the cache evicts it. cache.ErrFull says that there is no room for
 // more.
 func (f *FS) Keep(ctx context.Context, path string, progress func(Progress)) error {
+	defer f.settle(ctx)
 	return f.bring(ctx, path, progress, func(o *output, r *cache.Reader, done func(int64)) error {
 		return errors.Join(f.setForgotten(ctx, o, false), r.Keep(ctx, done))
 	})

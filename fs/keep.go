@@ -297,7 +297,16 @@ func (k *keeper) keep(ctx context.Context, w *wanted) error {
 	if known.DataRemoved {
 		k.miss(Missed{Prediction: id, Reason: "Replicate deleted what it made before this mount saw its end."})
 	}
+	f.settle(ctx)
 	return nil
+}
+
+// settle has what is known of kept files outlive the machine, as they do:
+// without it nothing would lead to them after the hour.
+func (f *FS) settle(ctx context.Context) {
+	if err := f.catalog.Sync(ctx); err != nil && ctx.Err() == nil {
+		f.log.Warn("what is known of kept files may not outlive the machine", "err", err)
+	}
 }
 
 // file keeps one file. cache.ErrGone: it cannot be had any more.

@@ -28,7 +28,8 @@
 // # Failure
 //
 // A transaction that was committed outlives the program being killed at any
-// moment, and one that holds a run outlives the machine: its commit is synced.
+// moment. One that holds a run outlives the machine, too: its commit is synced,
+// and with it all that was written before, as by [Catalog.Sync].
 // A damaged file is set aside under another name and a new one takes its place,
 // with all that could be read, at the start or whenever the damage is met, and
 // with a warning; it is never a reason not to start. Bodies carry a checksum; one
@@ -70,6 +71,8 @@ type Catalog struct {
 
 	snap    atomic.Pointer[snapshot]
 	outputs *outputCache
+
+	unsynced atomic.Bool // a commit since the last Sync outlives the process only
 
 	// mu is held through a transaction that writes, and by Refresh.
 	mu      sync.Mutex

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 )
@@ -60,6 +62,40 @@ func TestRunsAreSynced(t *testing.T) {
 		}
 		if err := test.s.row(t.Context(), "PRAGMA journal_mode", nil, &mode); err != nil || mode != "wal" {
 			t.Errorf("%s: journal mode is %s, %v; want wal", test.name, mode, err)
+		}
+	}
+}
+
+// TestSync: a sync is a commit that is synced, which takes one that adds to the
+// log; where nothing was written since the last, there is none.
+func TestSync(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	defer shut(t, c)
+	log := func() int64 {
+		st, err := os.Stat(filepath.Join(dir, fileName+"-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Size()
+	}
+	sync := func() int64 {
+		if err := c.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return log()
+	}
+	for range 2 {
+		if _, err := c.PutDoc(t.Context(), "key", []byte{byte(log())}); err != nil {
+			t.Fatal(err)
+		}
+		before := log()
+		after := sync()
+		if after <= before {
+			t.Errorf("a sync added nothing to the log of %d bytes", before)
+		}
+		if again := sync(); again != after {
+			t.Errorf("a sync of nothing added %d bytes to the log", again-after)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 )
 
@@ -43,6 +44,23 @@ func (c *Catalog) write(ctx context.Context, d durability, f func(context.Contex
 	return c.healingLocked(ctx, func() error { return c.writeLocked(ctx, d, f) })
 }
 
+// Sync makes what was written so far outlive the machine, as a run does by
+// itself. It costs nothing if that has been done.
+func (c *Catalog) Sync(ctx context.Context) error {
+	if !c.unsynced.Swap(false) {
+		return nil
+	}
+	// A commit syncs the log, all that is in it, if it adds to it.
+	err := c.write(ctx, machine, func(ctx context.Context, t *transaction) error {
+		return t.exec(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations)))
+	})
+	if err != nil {
+		c.unsynced.Store(true)
+		return fmt.Errorf("sync catalog: %w", err)
+	}
+	return nil
+}
+
 func (c *Catalog) writeLocked(ctx context.Context, d durability, f func(context.Context, *transaction) error) error {
 	if err := c.followLocked(ctx); err != nil {
 		return err
@@ -78,6 +96,9 @@ func (c *Catalog) writeLocked(ctx context.Context, d durability, f func(context.
 	}
 	if err := s.commit(); err != nil {
 		return err
+	}
+	if d == process {
+		c.unsynced.Store(true)
 	}
 	c.at = at
 	maps.Copy(c.kinds, t.learned)
