@@ -13,10 +13,10 @@ import (
 
 // note takes in a prediction as it was just told; started says that it was
 // started here.
-func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) {
+func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) error {
 	rec := f.record(p)
-	rec.Mine = started
-	f.store(ctx, rec)
+	rec.Mine = rec.Mine || started
+	return f.store(ctx, rec)
 }
 
 // put takes in what a list told. Lists may leave logs out, so they never take
@@ -52,6 +52,7 @@ func (f *FS) record(p *api.Prediction) catalog.Record {
 			Created: p.Created, Completed: p.Completed,
 			Done: p.Done(), Full: p.Done() && p.HasLogs && !p.DataRemoved, Removed: p.DataRemoved,
 			Layout: f.layoutOf(p),
+			Mine:   f.claims.has(p.ID), // also where the disk failed when it was started
 		},
 		Raw: p.Raw,
 	}

@@ -149,7 +149,6 @@ func (f *FS) claim(id string) error {
 		return translate(err)
 	}
 	f.claims.take(id)
-	f.note(f.life, p, true)
 	f.follow(p, func() {})
-	return nil
+	return f.note(f.life, p, true)
 }

@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"replicatefs/fs"
 	"replicatefs/fs/mounted"
 )
 
@@ -44,14 +46,7 @@ func (s *storm) kept() {
 			files = append(files, s.outputs(r)...)
 		}
 	}
-	mounted.Until(s.T, "nothing is left to be kept", func() bool {
-		var stats struct{ Keep struct{ Pending *int } }
-		raw, err := s.mount.Command("cat", s.mount.Path(".replicatefs", "stats.json")).Output()
-		if err == nil {
-			err = json.Unmarshal(raw, &stats)
-		}
-		return err == nil && stats.Keep.Pending != nil && *stats.Keep.Pending == 0
-	})
+	mounted.Until(s.T, "nothing is left to be kept", func() bool { return s.stats().Keep.Pending == 0 })
 	s.account.Advance(2 * time.Hour)
 	s.mount.Remount()
 	for _, f := range files {
@@ -93,8 +88,43 @@ func (s *storm) outputs(r run) []file {
 
 // settles waits until the program holds no more than an idle one does.
 func (s *storm) settles() {
-	const idle = 80 // descriptors: the catalog, the cache, a few connections
-	mounted.Until(s.T, "the descriptors are given back", func() bool { return descriptors(s.mount.PID()) < idle })
+	const (
+		descriptorsIdle = 80 // the catalog, the cache, a few connections
+		goroutinesIdle  = 80 // likewise; those that read from the kernel
+	)
+	mounted.Until(s.T, "the descriptors are given back", func() bool { return descriptors(s.mount.PID()) < descriptorsIdle })
+	before := s.goroutines()
+	mounted.Until(s.T, "the goroutines end", func() bool { return s.goroutines() < goroutinesIdle })
+	s.Logf("%d descriptors, %d goroutines (%d at first)", descriptors(s.mount.PID()), s.goroutines(), before)
+}
+
+// stats is what the mount tells of itself.
+func (s *storm) stats() (stats fs.Stats) {
+	s.Helper()
+	raw, err := s.mount.Command("cat", s.mount.Path(".replicatefs", "stats.json")).Output()
+	if err == nil {
+		err = json.Unmarshal(raw, &stats)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	return stats
+}
+
+// goroutines is how many the program has, as it tells Prometheus.
+func (s *storm) goroutines() (n int) {
+	resp, err := http.Get("http://" + s.stats().Mount.Metrics + "/metrics")
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if _, err := fmt.Sscanf(lines.Text(), "go_goroutines %d", &n); err == nil {
+			return n
+		}
+	}
+	s.Fatal("the program does not tell its goroutines")
+	return 0
 }
 
 func descriptors(pid int) int {

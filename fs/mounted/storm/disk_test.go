@@ -3,13 +3,16 @@ package storm
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"replicatefs/api/sim"
 	"replicatefs/fs/mounted"
 )
 
@@ -67,7 +70,7 @@ func TestFailingDisk(t *testing.T) {
 	dice := s.dice(1)
 	mounted.Until(t, "a run succeeds on the healthy disk", func() bool { return s.save(dice) == "ok" })
 	limit := func(n uint64) {
-		if err := unix.Prlimit(s.mount.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil); err != nil {
+		if err := s.limit(n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,6 +92,50 @@ func TestFailingDisk(t *testing.T) {
 	mounted.Until(t, "a run succeeds again", func() bool { return s.save(dice) == "ok" })
 	s.mount.Remount()
 	s.calm()
+}
+
+// TestDiskFailsDuringCreate has the disk fail while a create is on its way: the
+// run that it starts cannot be written down as ours. What it made is kept all
+// the same.
+func TestDiskFailsDuringCreate(t *testing.T) {
+	s := brew(t, max(*seed, 1), false)
+	hold := make(chan struct{})
+	create := s.account.Inject(sim.Fault{Host: sim.API, Method: "POST", Hold: hold, Late: true})
+	saved := make(chan struct{})
+	go func() {
+		defer close(saved)
+		s.savePrompt(painter, "a lion")
+	}()
+	mounted.Until(t, "the create is on its way", func() bool { return create.Fired() > 0 })
+	if err := s.limit(8 << 10); err != nil {
+		t.Fatal(err)
+	}
+	close(hold)
+	<-saved
+	if err := s.limit(unix.RLIM_INFINITY); err != nil {
+		t.Fatal(err)
+	}
+	if s.saves[0].said != "ok" {
+		t.Errorf("the save said %s", s.saves[0].said)
+	}
+	mounted.Until(t, "its output is kept", func() bool { return s.stats().Keep.Files == 1 })
+	s.kept()
+}
+
+// limit has the disk refuse to the program what goes beyond so much of a file.
+func (s *storm) limit(n uint64) error {
+	return unix.Prlimit(s.mount.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil)
+}
+
+// disk has the disk fail for a moment, and then be well for a while.
+func (s *storm) disk(dice *rand.Rand) string {
+	s.rest(time.Duration(3000+dice.IntN(9000)) * time.Millisecond)
+	if s.over() || s.limit(4<<10<<dice.IntN(12)) != nil { // the program is just being started again
+		return "well"
+	}
+	s.rest(time.Duration(dice.IntN(1000)) * time.Millisecond)
+	s.limit(unix.RLIM_INFINITY)
+	return "failed"
 }
 
 // fill writes a file until there is no more room.

@@ -1,8 +1,9 @@
 // Package storm tests the program at its worst: several programs read, walk
 // and save on a mount, while everything around them breaks.
 //
-// The weather, what goes wrong and when, and what each program does are drawn
-// from a seed. The seed is printed, and replays:
+// The network to both hosts, the disk, the clock and the program itself are what
+// breaks. What goes wrong and when, and what each program does are drawn from a
+// seed. The seed is printed, and replays:
 //
 //	go test -race ./fs/mounted/storm -for 20m -seed 7
 //

@@ -21,7 +21,13 @@ const (
 // save runs a model, and then looks for what it made, as scripts do.
 func (s *storm) save(dice *rand.Rand) string {
 	model := []string{painter, talker}[dice.IntN(2)]
-	prompt := fmt.Sprintf("a lion in storm %x", dice.Uint64())
+	said := s.savePrompt(model, fmt.Sprintf("a lion in storm %x", dice.Uint64()))
+	s.script(`cat "$M/` + model + `/latest/status" "$M/` + model + `/latest/"output*`)
+	return said
+}
+
+// savePrompt saves it, and notes what close() returned.
+func (s *storm) savePrompt(model, prompt string) string {
 	said, err := s.child("save", s.mount.Path(model, "prompt.txt"), prompt)
 	if err != nil {
 		s.Errorf("save: %v; seed %d", err, s.seed)
@@ -29,7 +35,6 @@ func (s *storm) save(dice *rand.Rand) string {
 	s.mu.Lock()
 	s.saves = append(s.saves, saved{prompt, said})
 	s.mu.Unlock()
-	s.script(`cat "$M/` + model + `/latest/status" "$M/` + model + `/latest/"output*`)
 	return said
 }
 

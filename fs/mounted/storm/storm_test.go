@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 // program, each of which ends in an error: it tells what hangs from what waits.
 const patience = 2 * time.Minute
 
-// TestStorm is all of it at once: bad weather on the way to both hosts, and
-// crashes and restarts of the program.
+// TestStorm is all of it at once: bad weather on the way to both hosts, a disk
+// that fails, a clock that jumps, and crashes and restarts of the program.
 func TestStorm(t *testing.T) {
 	for _, user := range []bool{false, true} {
 		if !user && os.Geteuid() != 0 {
@@ -79,6 +79,7 @@ type storm struct {
 	account *mounted.Account
 	mount   *mounted.Mount
 	end     chan struct{} // closed when the storm is over
+	slept   time.Duration // how far Replicate's clock is ahead; of clock alone
 
 	mu    sync.Mutex // guards what follows
 	files []file
@@ -90,7 +91,7 @@ func brew(t *testing.T, seed uint64, user bool) *storm {
 	t.Helper()
 	a := mounted.Serve(t, sim.Options{Past: 120, Speed: 40, Limits: sim.Limits{Create: -1, Other: -1}})
 	s := &storm{T: t, seed: seed, account: a, end: make(chan struct{}), count: map[string]int{}}
-	s.mount = a.Mount(mounted.Options{User: user, Flags: []string{"--poll=1s", "--wait=20s", "--memory=32MiB", "--cache-size=64MiB", "--max-runs-per-minute=6000"}})
+	s.mount = a.Mount(mounted.Options{User: user, Flags: []string{"--poll=1s", "--wait=20s", "--memory=32MiB", "--cache-size=64MiB", "--max-runs-per-minute=6000", "--metrics-addr=127.0.0.1:0"}})
 	dice := s.dice(0)
 	for range 6 {
 		s.add(dice)
@@ -132,6 +133,8 @@ func (s *storm) rage(length time.Duration, api, delivery []fault, crashes bool) 
 	}
 	if crashes {
 		start("crash", s.crash)
+		start("disk", s.disk)
+		start("clock", s.clock)
 	}
 	time.AfterFunc(length, func() { close(s.end) })
 	all.Wait()
@@ -177,9 +180,14 @@ func (s *storm) crash(dice *rand.Rand) string {
 	}
 	s.sound()
 	how := "killed"
-	if dice.IntN(3) == 0 {
-		how = s.stop()
-	} else {
+	switch dice.IntN(6) {
+	case 0:
+		how = s.stop(os.Interrupt)
+	case 1:
+		how = s.stop(syscall.SIGTERM)
+	case 2:
+		how = s.unmount()
+	default:
 		s.mount.Kill()
 	}
 	if err := s.mount.Start(); err != nil {
@@ -189,23 +197,38 @@ func (s *storm) crash(dice *rand.Rand) string {
 	return how
 }
 
-// stop interrupts the program while it is in use, as Ctrl-C does. It then waits
-// for those who use it, but does not when it is interrupted again.
-func (s *storm) stop() string {
-	s.mount.Signal(os.Interrupt)
+// stop asks the program to end while it is in use, as Ctrl-C and service
+// managers do. It then waits for those who use it, but does not when it is asked
+// again.
+func (s *storm) stop(by os.Signal) string {
+	s.mount.Signal(by)
 	select {
 	case <-s.mount.Done():
-		return "stopped"
+		return "stopped by " + by.String()
 	case <-time.After(3 * time.Second):
 	}
-	s.mount.Signal(os.Interrupt)
+	s.mount.Signal(by)
+	s.ends("the program, told twice to end,")
+	return "stopped at once by " + by.String()
+}
+
+// unmount takes the mount from under those who read.
+func (s *storm) unmount() string {
+	if out, err := s.mount.Command(mounted.Program(s.T), "unmount", "--force", s.mount.Dir).CombinedOutput(); err != nil {
+		s.Errorf("unmount: %v: %s; seed %d", err, out, s.seed)
+	}
+	s.ends("the program, unmounted by force,")
+	return "unmounted"
+}
+
+// ends waits for the program to do so.
+func (s *storm) ends(what string) {
 	select {
 	case <-s.mount.Done():
 	case <-time.After(patience):
-		s.hangs("the program, after two interrupts,")
+		s.hangs(what)
 		s.mount.Kill()
 	}
-	return "stopped at once"
 }
 
 // sound checks that the program lives, and has had no reason to complain.

@@ -27,6 +27,19 @@ func (s *storm) weather(dice *rand.Rand, faults []fault) string {
 	return f.name
 }
 
+// clock has time pass at once, as for a machine that slept: at Replicate, and
+// for what is to be kept before it is deleted there.
+func (s *storm) clock(dice *rand.Rand) string {
+	const most = 25 * time.Minute // with the time of a storm less than the hour
+	s.rest(time.Duration(1000+dice.IntN(9000)) * time.Millisecond)
+	jump := time.Duration(dice.IntN(120)) * time.Second
+	if s.slept += jump; s.slept > most {
+		return "as it is"
+	}
+	s.account.Advance(jump)
+	return "ahead"
+}
+
 type fault struct {
 	name string
 	sim.Fault
