@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"replicatefs/api/sim"
 	"replicatefs/fs/mounted"
 )
@@ -69,12 +67,9 @@ func TestFailingDisk(t *testing.T) {
 	s := brew(t, max(*seed, 1), false)
 	dice := s.dice(1)
 	mounted.Until(t, "a run succeeds on the healthy disk", func() bool { return s.save(dice) == "ok" })
-	limit := func(n uint64) {
-		if err := s.limit(n); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.limit("8192"); err != nil {
+		t.Fatal(err)
 	}
-	limit(8 << 10)
 	for _, f := range s.files {
 		if said, err := s.child("read", "through", s.mount.Path(f.path), f.truth, "1"); said != "ok" {
 			t.Errorf("%s with a disk that fails: %s, %v", f.path, said, err)
@@ -88,7 +83,9 @@ func TestFailingDisk(t *testing.T) {
 	}
 	t.Logf("%d of 10 saves were refused", refused)
 	s.paid()
-	limit(unix.RLIM_INFINITY)
+	if err := s.limit("unlimited"); err != nil {
+		t.Fatal(err)
+	}
 	mounted.Until(t, "a run succeeds again", func() bool { return s.save(dice) == "ok" })
 	s.mount.Remount()
 	s.calm()
@@ -107,12 +104,12 @@ func TestDiskFailsDuringCreate(t *testing.T) {
 		s.savePrompt(painter, "a lion")
 	}()
 	mounted.Until(t, "the create is on its way", func() bool { return create.Fired() > 0 })
-	if err := s.limit(8 << 10); err != nil {
+	if err := s.limit("8192"); err != nil {
 		t.Fatal(err)
 	}
 	close(hold)
 	<-saved
-	if err := s.limit(unix.RLIM_INFINITY); err != nil {
+	if err := s.limit("unlimited"); err != nil {
 		t.Fatal(err)
 	}
 	if s.saves[0].said != "ok" {
@@ -123,19 +120,30 @@ func TestDiskFailsDuringCreate(t *testing.T) {
 }
 
 // limit has the disk refuse to the program what goes beyond so much of a file.
-func (s *storm) limit(n uint64) error {
-	return unix.Prlimit(s.mount.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: unix.RLIM_INFINITY}, nil)
+// Only who runs a program may limit it, in a container even root.
+func (s *storm) limit(bytes string) error {
+	out, err := s.mount.Command("prlimit", fmt.Sprintf("--pid=%d", s.mount.PID()), "--fsize="+bytes+":").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
-// disk has the disk fail for a moment, and then be well for a while.
+// disk has the disk fail for a moment, every other time until the program
+// ends.
 func (s *storm) disk(dice *rand.Rand) string {
-	s.rest(time.Duration(3000+dice.IntN(9000)) * time.Millisecond)
-	if s.over() || s.limit(4<<10<<dice.IntN(12)) != nil { // the program is just being started again
-		return "well"
+	if err := s.limit(fmt.Sprint(4 << 10 << dice.IntN(12))); err != nil {
+		s.Errorf("limit the disk: %v; seed %d", err, s.seed)
 	}
-	s.rest(time.Duration(dice.IntN(1000)) * time.Millisecond)
-	s.limit(unix.RLIM_INFINITY)
-	return "failed"
+	s.rest(time.Duration(dice.IntN(1500)) * time.Millisecond)
+	if dice.IntN(2) == 0 {
+		if err := s.limit("unlimited"); err != nil {
+			s.Errorf("free the disk: %v; seed %d", err, s.seed)
+		}
+		s.rest(time.Duration(dice.IntN(3000)) * time.Millisecond)
+		return "disk failed, "
+	}
+	return "disk fails, "
 }
 
 // fill writes a file until there is no more room.

@@ -76,6 +76,7 @@ func TestWeather(t *testing.T) {
 type storm struct {
 	*testing.T
 	seed    uint64
+	user    bool // an ordinary one has mounted
 	account *mounted.Account
 	mount   *mounted.Mount
 	end     chan struct{} // closed when the storm is over
@@ -90,7 +91,7 @@ type storm struct {
 func brew(t *testing.T, seed uint64, user bool) *storm {
 	t.Helper()
 	a := mounted.Serve(t, sim.Options{Past: 120, Speed: 40, Limits: sim.Limits{Create: -1, Other: -1}})
-	s := &storm{T: t, seed: seed, account: a, end: make(chan struct{}), count: map[string]int{}}
+	s := &storm{T: t, seed: seed, user: user || os.Geteuid() != 0, account: a, end: make(chan struct{}), count: map[string]int{}}
 	s.mount = a.Mount(mounted.Options{User: user, Flags: []string{"--poll=1s", "--wait=20s", "--memory=32MiB", "--cache-size=64MiB", "--max-runs-per-minute=6000", "--metrics-addr=127.0.0.1:0"}})
 	dice := s.dice(0)
 	for range 6 {
@@ -133,7 +134,6 @@ func (s *storm) rage(length time.Duration, api, delivery []fault, crashes bool) 
 	}
 	if crashes {
 		start("crash", s.crash)
-		start("disk", s.disk)
 		start("clock", s.clock)
 	}
 	time.AfterFunc(length, func() { close(s.end) })
@@ -178,7 +178,16 @@ func (s *storm) crash(dice *rand.Rand) string {
 	if s.over() {
 		return "over"
 	}
+	how := ""
+	if dice.IntN(3) == 0 {
+		how = s.disk(dice)
+	}
 	s.sound()
+	return how + s.killed(dice)
+}
+
+// killed ends the program and starts it again.
+func (s *storm) killed(dice *rand.Rand) string {
 	how := "killed"
 	switch dice.IntN(6) {
 	case 0:
@@ -214,11 +223,15 @@ func (s *storm) stop(by os.Signal) string {
 
 // unmount takes the mount from under those who read.
 func (s *storm) unmount() string {
-	if out, err := s.mount.Command(mounted.Program(s.T), "unmount", "--force", s.mount.Dir).CombinedOutput(); err != nil {
-		s.Errorf("unmount: %v: %s; seed %d", err, out, s.seed)
+	how := "--force"
+	if s.user { // only root can end a connection
+		how = "--lazy"
 	}
-	s.ends("the program, unmounted by force,")
-	return "unmounted"
+	if out, err := s.mount.Command(mounted.Program(s.T), "unmount", how, s.mount.Dir).CombinedOutput(); err != nil {
+		s.Errorf("unmount %s: %v: %s; seed %d", how, err, out, s.seed)
+	}
+	s.ends("the program, whose mount was taken away,")
+	return "unmount " + how
 }
 
 // ends waits for the program to do so.
