@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -88,9 +89,30 @@ func keyword(word string, v any) (clean any, known bool) {
 		return plain(v), true
 	case "type", "enum", "const", "required", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 		"multipleOf", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems":
-		return v, true
+		return v, countable(v)
 	}
 	return nil, false
+}
+
+// countable tells whether every number in v is one to reckon with: 1e999999 is
+// eight letters, and half a megabyte to whoever compares it.
+func countable(v any) bool {
+	const most = 400 // digits; those of other programs end at 308
+	switch v := v.(type) {
+	case json.Number:
+		_, exponent, has := strings.Cut(strings.ToLower(string(v)), "e")
+		n, err := strconv.Atoi(exponent)
+		return len(v) <= most && (!has || err == nil && -most <= n && n <= most)
+	case []any:
+		return !slices.ContainsFunc(v, func(v any) bool { return !countable(v) })
+	case map[string]any:
+		for _, v := range v {
+			if !countable(v) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // plain makes JSON Schema of a schema of OpenAPI 3.0, which says "nullable"

@@ -88,10 +88,16 @@ func TestRulesOfStrangeSchemas(t *testing.T) {
 	}
 	doubling += `, "s40": {}}`
 	nested := strings.Repeat(`{"items": `, 5000) + `{}` + strings.Repeat(`}`, 5000)
+	costly := `{"Input": {"properties": {"a": {}`
+	for i := range 2000 {
+		costly += fmt.Sprintf(`, "n%d": {"minimum": 1e999999, "multipleOf": 1e-999999}`, i)
+	}
+	costly += `}}}`
 	tests := []struct {
 		name, schemas string
 		usable        bool
 	}{
+		{"limits that take long to count", costly, true},
 		{"doubles with each line", doubling, false},
 		{"nested deeply", `{"Input": {"properties": {"a": ` + nested + `}}}`, false},
 		{"wide", `{"Input": {"enum": [` + strings.Repeat("1,", 200_000) + `1]}}`, false},
