@@ -32,6 +32,11 @@ func (f *FS) resume() {
 	}
 	for _, r := range runs {
 		if r.Prediction == "" {
+			select {
+			case <-f.progress.heard: // an API that is away tells nothing
+			case <-f.life.Done():
+				return
+			}
 			p := f.trace(r)
 			if p == nil {
 				continue
@@ -141,14 +146,18 @@ func (f *FS) reportDraft(where, id string, err error, before string) {
 // claim takes a prediction for ours that the last mount had created, and had
 // not written down as such when it was killed.
 func (f *FS) claim(id string) error {
-	if known, ok := f.catalog.Prediction(id); ok && known.Mine {
+	known, ok := f.catalog.Prediction(id)
+	if ok && known.Mine {
 		return nil
+	}
+	f.claims.take(id) // whatever tells of it from now on says whose it is
+	if ok {
+		f.store(f.life, catalog.Record{Prediction: catalog.Prediction{ID: id, Mine: true}})
 	}
 	p, err := f.api.Prediction(f.life, id)
 	if err != nil {
 		return translate(err)
 	}
-	f.claims.take(id)
 	f.follow(p, func() {})
 	return f.note(f.life, p, true)
 }

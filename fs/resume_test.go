@@ -8,7 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"replicatefs/api"
 	"replicatefs/api/sim"
+	"replicatefs/cache/catalog"
 )
 
 // remount ends a mount and begins the next on the same data.
@@ -94,4 +96,36 @@ func TestFoundLater(t *testing.T) {
 		}
 		w.creates(1)
 	})
+}
+
+// A mount that is killed after a create was sent, and begins again without the
+// network, looks for the run when there is one. What it made is kept.
+func TestResumedOffline(t *testing.T) {
+	for _, written := range []string{"nothing", "the id"} {
+		t.Run(written, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, sim.Options{}, Options{Keep: KeepMine})
+				input := raw(t, map[string]string{"prompt": "a lion"})
+				run := catalog.Run{ID: "r", Started: time.Now(), Model: official, Input: input, Note: painter}
+				p, err := w.api.Create(t.Context(), api.Target{Model: official}, input, api.CreateOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if written == "the id" {
+					run.Prediction = p.ID
+				}
+				if err := w.catalog.PutRun(t.Context(), run); err != nil {
+					t.Fatal(err)
+				}
+				away := w.sim.Inject(sim.Fault{Reset: true, Times: -1})
+				w.Start()
+				time.Sleep(20 * time.Minute)
+				away.Stop()
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				w.wantKept(p.ID, true)
+				w.creates(1)
+			})
+		})
+	}
 }
