@@ -148,16 +148,16 @@ type FS struct {
 	tasks    sync.WaitGroup
 	progress *progress
 	tally    tally
-	mount    func() MountStats // nil: nobody shows the tree
-	fresh    bool              // nothing of the account was known when this mount began
-	synced   chan struct{}     // closed when the first news is in, or could not be had
+	watch    atomic.Pointer[func(tree.Change)] // nil: nobody is told of changes
+	mount    atomic.Pointer[func() MountStats] // nil: nobody shows the tree
+	fresh    bool                              // nothing of the account was known when this mount began
+	synced   chan struct{}                     // closed when the first news is in, or could not be had
 	first    sync.Once
 
 	mu      sync.Mutex // guards what follows
 	flights map[string]*flight
 	desks   map[string]*desk
 	arrived map[string]time.Time // predictions first seen lately, and when
-	watch   func(tree.Change)
 }
 
 // maxStats is how many sizes are asked for at once.
@@ -175,7 +175,6 @@ func New(b Backend, o Options) (*FS, error) {
 		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), reach: newReach(o.Log, o.Now),
 		stats: make(chan struct{}, maxStats), synced: make(chan struct{}),
 		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
-		watch: func(tree.Change) {},
 	}
 	f.life, f.end = context.WithCancel(context.Background())
 	f.asking = &questions{life: f.life, tasks: &f.tasks}
@@ -226,8 +225,9 @@ func (o Options) withDefaults() Options {
 }
 
 // Watch sets who is told of changes. It is called from several goroutines,
-// never under a lock, and must not wait. Call it before Start.
-func (f *FS) Watch(watch func(tree.Change)) { f.watch = watch }
+// never under a lock, and must not wait. Call it before Start; programs may be
+// looking at the tree already.
+func (f *FS) Watch(watch func(tree.Change)) { f.watch.Store(&watch) }
 
 // Start begins to bring news from the API and picks up the runs that were
 // under way when the last mount ended.
@@ -304,4 +304,8 @@ func (f *FS) moveDesk(from string, to *desk) {
 	}
 }
 
-func (f *FS) notify(c tree.Change) { f.watch(c) }
+func (f *FS) notify(c tree.Change) {
+	if watch := f.watch.Load(); watch != nil {
+		(*watch)(c)
+	}
+}

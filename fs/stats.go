@@ -91,8 +91,8 @@ type MountStats struct {
 	Passthrough bool   `json:"passthrough"`       // the kernel reads complete files itself
 }
 
-// Describe sets who tells how the tree is shown. Call it before Start.
-func (f *FS) Describe(mount func() MountStats) { f.mount = mount }
+// Describe sets who tells how the tree is shown. Call it before Start, as Watch.
+func (f *FS) Describe(mount func() MountStats) { f.mount.Store(&mount) }
 
 // tally counts runs.
 type tally struct {
@@ -140,8 +140,8 @@ func (f *FS) Stats() Stats {
 		Sync: f.progress.stats(), Runs: []string{}, Ended: map[string]int64{}, Keep: f.keeper.stats(), Cache: f.cache.Stats(),
 		Requests: slices.Concat(f.api.Requests(), f.content.Requests()),
 	}
-	if f.mount != nil {
-		m := f.mount()
+	if mount := f.mount.Load(); mount != nil {
+		m := (*mount)()
 		s.Mount = &m
 	}
 	s.Catalog = CatalogStats{Predictions: f.catalog.Len(), Statuses: map[string]int{}, Newest: told(f.catalog.Newest()), Bytes: f.known.Load()}
