@@ -80,6 +80,7 @@ type storm struct {
 	account *mounted.Account
 	mount   *mounted.Mount
 	end     chan struct{} // closed when the storm is over
+	turn    sync.Mutex    // held while the program is restarted, or asked why it hangs
 	slept   time.Duration // how far Replicate's clock is ahead; of clock alone
 
 	mu    sync.Mutex // guards what follows
@@ -167,8 +168,19 @@ func (s *storm) tally(what string) {
 // hangs ends a storm in which something takes too long, with what the program
 // says about itself.
 func (s *storm) hangs(what string) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.stuck(what)
+}
+
+// stuck is hangs for who restarts the program.
+func (s *storm) stuck(what string) {
 	s.mount.Signal(syscall.SIGQUIT)
-	s.Errorf("%s takes longer than %v; seed %d", what, patience, s.seed)
+	select {
+	case <-s.mount.Done():
+	case <-time.After(10 * time.Second):
+	}
+	s.Errorf("%s takes longer than %v; seed %d\n%s", what, patience, s.seed, s.mount.Log())
 }
 
 // crash has the program killed, or told to end, and started again. In between is
@@ -188,6 +200,8 @@ func (s *storm) crash(dice *rand.Rand) string {
 
 // killed ends the program and starts it again.
 func (s *storm) killed(dice *rand.Rand) string {
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	how := "killed"
 	switch dice.IntN(6) {
 	case 0:
@@ -239,7 +253,7 @@ func (s *storm) ends(what string) {
 	select {
 	case <-s.mount.Done():
 	case <-time.After(patience):
-		s.hangs(what)
+		s.stuck(what)
 		s.mount.Kill()
 	}
 }
