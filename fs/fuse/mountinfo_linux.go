@@ -3,6 +3,7 @@ package fuse
 import (
 	"bufio"
 	"fmt"
+	"io"
 	iofs "io/fs"
 	"os"
 	"slices"
@@ -48,13 +49,17 @@ func mountPoints() ([]mountPoint, error) {
 		return nil, err
 	}
 	defer f.Close()
-	var all []mountPoint
-	lines := bufio.NewScanner(f)
+	return parseMounts(f)
+}
+
+func parseMounts(r io.Reader) (all []mountPoint, err error) {
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20) // overlay mounts have long lines
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
-		b, a := strings.Fields(before), strings.Fields(after)
-		if ok && len(b) >= 5 && len(a) >= 1 {
+		// By blanks alone: other spaces in names are not escaped.
+		b, a := strings.Split(before, " "), strings.Split(after, " ")
+		if ok && len(b) >= 5 {
 			all = append(all, mountPoint{unescape(b[4]), b[2], a[0]})
 		}
 	}
