@@ -89,28 +89,31 @@ func page[T any](ctx context.Context, c *Client, l listing[T], next string) (*on
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.op, err)
 	}
-	return fetch(ctx, c, call{op: l.op, path: l.path, query: query, limit: MaxPage, slow: pageTimeout}, func(raw []byte) (*onePage[T], error) {
-		w, err := decode[struct {
-			Next    maybe[string]            `json:"next"`
-			Results maybe[[]json.RawMessage] `json:"results"`
-		}](raw)
-		if err == nil && !w.Results.ok {
-			err = missing("results")
-		}
+	return fetch(ctx, c, call{op: l.op, path: l.path, query: query, limit: MaxPage, slow: pageTimeout}, l.page)
+}
+
+// page reads one page as it came. Entries that cannot be decoded are bad.
+func (l listing[T]) page(raw []byte) (*onePage[T], error) {
+	w, err := decode[struct {
+		Next    maybe[string]            `json:"next"`
+		Results maybe[[]json.RawMessage] `json:"results"`
+	}](raw)
+	if err == nil && !w.Results.ok {
+		err = missing("results")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &onePage[T]{next: w.Next.v, items: make([]T, 0, len(w.Results.v))}
+	for _, entry := range w.Results.v {
+		item, err := l.parse(entry)
 		if err != nil {
-			return nil, err
+			p.bad = append(p.bad, entry)
+			continue
 		}
-		p := &onePage[T]{next: w.Next.v, items: make([]T, 0, len(w.Results.v))}
-		for _, entry := range w.Results.v {
-			item, err := l.parse(entry)
-			if err != nil {
-				p.bad = append(p.bad, entry)
-				continue
-			}
-			p.items = append(p.items, item)
-		}
-		return p, nil
-	})
+		p.items = append(p.items, item)
+	}
+	return p, nil
 }
 
 // follow returns the query of the page that next leads to. The API tells

@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,5 +113,50 @@ func FuzzPath(f *testing.F) {
 	cancel() // nothing is asked for
 	f.Fuzz(func(t *testing.T, path string) {
 		w.outputsAt(ctx, path)
+	})
+}
+
+// FuzzRules: neither a schema nor an input, of whatever kind, does more than
+// refuse in words, and never without one.
+func FuzzRules(f *testing.F) {
+	f.Add([]byte(painterSchemas), []byte(`{"prompt": "a lion", "seed": 1e400, "images": ["data:,", 7]}`))
+	f.Add([]byte(`{"Input": {"$ref": "#/components/schemas/Input"}}`), []byte(`{}`))
+	f.Add([]byte(`{"Input": {"properties": {"a": {"allOf": [{"$ref": "#/components/schemas/b"}]}}}, "b": {"allOf": [{"$ref": "#/components/schemas/Input"}]}}`), []byte(`{"a": {"a": {}}}`))
+	f.Add([]byte(`{"Input": {"required": "a", "properties": {"n": {"type": "integer", "minimum": 1e1000000, "multipleOf": 0}, "p": {"pattern": "(a*)*("}}}}`), []byte(`{"n": 1, "p": "aaaa"}`))
+	f.Fuzz(func(t *testing.T, schemas, input []byte) {
+		r, err := newRules(document(string(schemas)))
+		if err != nil || r == nil {
+			return
+		}
+		if _, err := jsonInput(input); err != nil {
+			return
+		}
+		said, _, err := r.refused(json.RawMessage(input))
+		if err == nil && strings.TrimSpace(said) != said {
+			t.Errorf("it is refused by %q", said)
+		}
+	})
+}
+
+// FuzzInput: what is saved as an input is an object or is refused in one
+// sentence, which tells no more than where it is wrong.
+func FuzzInput(f *testing.F) {
+	for _, s := range []string{`{"prompt": "a"}`, ` `, `{`, `[1]`, "{\n\"a\": \x00}", `{"a":1}{`, `nul`, "\xff"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		in, err := jsonInput(content)
+		if err == nil && in != nil && (!json.Valid(in) || bytes.TrimSpace(in)[0] != '{' && string(in) != "null") {
+			t.Errorf("%q is the input %q", content, in)
+		}
+		if err != nil && (len(err.Error()) > 300 || strings.ContainsAny(err.Error(), "\n\x00")) {
+			t.Errorf("%q is refused by %q", content, err)
+		}
+		if in, err := promptInput(content); err == nil && in != nil {
+			var back struct{ Prompt string }
+			if json.Unmarshal(in, &back) != nil || back.Prompt != strings.TrimSuffix(string(content), "\n") {
+				t.Errorf("%q is the prompt %q", content, back.Prompt)
+			}
+		}
 	})
 }

@@ -216,6 +216,50 @@ func TestRandomDamage(t *testing.T) {
 	}
 }
 
+// FuzzDamage writes some bytes over a catalog: it opens, shows nothing that was
+// never stored, and takes all of it again.
+func FuzzDamage(f *testing.F) {
+	recs := sample(6, 20)
+	made := f.TempDir()
+	c := open(f, made)
+	put(f, c, recs...)
+	if err := c.PutRun(f.Context(), Run{ID: "r", Input: []byte("{}")}); err != nil {
+		f.Fatal(err)
+	}
+	shut(f, c)
+	good, err := os.ReadFile(filepath.Join(made, fileName))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint32(0), []byte("SQLite format 4"))
+	f.Add(uint32(18), []byte{1, 1})
+	f.Add(uint32(100), []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add(uint32(4096), []byte{5, 0, 0, 0xff, 0xff})
+	f.Add(uint32(3*4096), bytes.Repeat([]byte{0xd}, 5000))
+	f.Fuzz(func(t *testing.T, at uint32, with []byte) {
+		dir := t.TempDir()
+		b := bytes.Clone(good)
+		copy(b[int(at)%len(b):], with)
+		if err := os.WriteFile(filepath.Join(dir, fileName), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := open(t, dir)
+		defer shut(t, c)
+		for _, r := range recs {
+			b, err := c.Raw(t.Context(), r.ID)
+			if err == nil && !bytes.Equal(b, r.Raw) {
+				t.Errorf("object of %s is not what was stored", r.ID)
+			}
+		}
+		if _, err := c.Runs(t.Context()); err != nil {
+			t.Errorf("runs: %v", err)
+		}
+		if _, err := c.Put(t.Context(), recs...); err != nil {
+			t.Errorf("put: %v", err)
+		}
+	})
+}
+
 // TestDamageMetWhileRunning damages pages of objects, which opening does not
 // read: the first reader that meets the damage has it repaired.
 func TestDamageMetWhileRunning(t *testing.T) {

@@ -46,3 +46,22 @@ func FuzzUnescape(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMounts: a folder with a name of whatever kind is found where it is
+// mounted, and no line of another mount hides it.
+func FuzzMounts(f *testing.F) {
+	f.Add("29 1 0:29 / /mnt rw - fuse.x x rw\n", "a b\n\tc\\040")
+	f.Add("\n - \n1 2 3 4 5 - \n", "")
+	f.Add("", "no\u00a0break\u0085\r")
+	f.Fuzz(func(t *testing.T, others, dir string) {
+		dir = "/" + dir
+		if strings.Contains(dir, "\x00") || len(others) > 1<<16 {
+			return
+		}
+		escaped := strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(dir)
+		all, err := parseMounts(strings.NewReader(others + "\n31 1 0:31 / " + escaped + " rw shared:1 - fuse.replicatefs x rw\n"))
+		if err != nil || len(all) == 0 || all[len(all)-1] != (mountPoint{dir, "0:31", "fuse.replicatefs"}) {
+			t.Errorf("%q among %q: %+v, %v", dir, others, all, err)
+		}
+	})
+}
