@@ -40,8 +40,10 @@ func run(m *testing.M) int {
 	}
 	root = dir
 	os.Setenv("TMPDIR", dir)
-	if signal.Ignored(syscall.SIGHUP) { // by nohup, and the programs would ignore it as well
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGHUP, os.Interrupt} {
+		if signal.Ignored(s) { // by nohup, or by a shell in the background, and the programs would ignore it as well
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
