@@ -3,6 +3,7 @@ package command
 import (
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -42,10 +43,31 @@ func (b *bar) show(what string, done, total int64) {
 	b.bar.Set64(min(done, total))
 }
 
-// end takes the bar away.
+// spin shows that something goes on whose end nobody can tell. It moves only
+// when it is called: one that moved by itself would draw over what is written
+// after its end.
+func (b *bar) spin(what string) {
+	if b.out == nil {
+		return
+	}
+	if b.bar == nil {
+		b.bar = progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(b.out),
+			progressbar.OptionSpinnerType(14),
+			progressbar.OptionSetSpinnerChangeInterval(0),
+		)
+	}
+	b.bar.Describe(what)
+}
+
+// glance is the time between two looks at something that goes on.
+const glance = 100 * time.Millisecond
+
+// end takes the bar away. What is shown afterwards begins another one.
 func (b *bar) end() {
 	if b.bar != nil {
 		b.bar.Clear()
+		b.bar = nil
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 
 	"replicatefs/fs"
@@ -193,11 +192,8 @@ func (o *order) watch(id string) (fs.Run, error) {
 		r, err := o.tree.WaitFor(ctx, path.Join("predictions", id))
 		ended <- end{r, err}
 	}()
-	var spinner *progressbar.ProgressBar
-	if terminal(o.c.App.ErrWriter) {
-		spinner = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(o.c.App.ErrWriter), progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish())
-		defer spinner.Finish()
-	}
+	bar := newBar(o.c.App.ErrWriter)
+	defer bar.end()
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	said := 0
@@ -205,26 +201,23 @@ func (o *order) watch(id string) (fs.Run, error) {
 		select {
 		case e := <-ended:
 			if e.err == nil {
-				if said = o.speak(id, said); said > 0 {
+				if said = o.speak(id, said, bar); said > 0 {
 					fmt.Fprintln(o.c.App.Writer)
 				}
 			}
 			return e.r, e.err
 		case <-tick.C:
-			if spinner != nil && said == 0 {
-				spinner.Describe(o.progress(id))
-				spinner.Add(1)
+			if said == 0 {
+				bar.spin(o.progress(id))
 			}
-			said = o.speak(id, said)
+			said = o.speak(id, said, bar)
 		}
 	}
 }
 
-// glance is the time between two looks at a run.
-const glance = 100 * time.Millisecond
-
-// speak writes what there is more of the text than said before.
-func (o *order) speak(id string, said int) int {
+// speak writes what there is more of the text than said before. Its place on
+// the screen is that of the bar.
+func (o *order) speak(id string, said int, b *bar) int {
 	if o.c.Bool("json") {
 		return 0
 	}
@@ -232,6 +225,7 @@ func (o *order) speak(id string, said int) int {
 	if err != nil || len(text) <= said {
 		return said
 	}
+	b.end()
 	fmt.Fprint(o.c.App.Writer, text[said:])
 	return len(text)
 }

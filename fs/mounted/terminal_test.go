@@ -54,3 +54,20 @@ func TestLoginPrompt(t *testing.T) {
 		t.Errorf("after Ctrl-C the screen shows %q", screen)
 	}
 }
+
+// On a terminal, a run shows that it goes on, and then nothing but its answer.
+func TestRunOnTerminal(t *testing.T) {
+	t.Parallel()
+	mounted.Need(t, "apt install bsdutils", "script")
+	m := place(t, serveSlow(t), mounted.Options{})
+	const model = "meta/meta-llama-3-8b-instruct"
+	line := strings.Join(program(t, m, "run").Args, " ") + " " + model + " prompt=Why?"
+	terminal := m.Command("script", "-qec", line, "/dev/null")
+	terminal.Env = program(t, m, "run").Env
+	screen := output(t, terminal)
+	want := strings.ReplaceAll(output(t, program(t, m, "cat", "models/"+model+"/latest/output.txt")), "\n", "\r\n") + "\r\n"
+	before, found := strings.CutSuffix(screen, want)
+	if !found || !strings.Contains(before, "starting") || !strings.HasSuffix(before, "\r") {
+		t.Errorf("the screen shows\n%q, want it to end with\n%q", screen, want)
+	}
+}
