@@ -1,13 +1,16 @@
 package mounted
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -85,5 +88,21 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return path, os.Chmod(path, 0o755)
+	return path, errors.Join(lookAtSources(), os.Chmod(path, 0o755))
 })
+
+// lookAtSources opens each folder that the program is made from: what a test
+// opens decides whether its last result still holds, and go test cannot see
+// that the program belongs to that.
+func lookAtSources() error {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "replicatefs").Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	return filepath.WalkDir(strings.TrimSpace(string(out)), func(path string, d iofs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		return err
+	})
+}
