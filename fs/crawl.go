@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,7 +77,7 @@ func (f *FS) crawl() {
 			}
 			f.log.Debug("a page of the past could not be read", "err", err)
 		}
-		f.progress.crawled(at)
+		f.progress.crawled(at, err)
 		pause := pagePause
 		for range min(failures, 12) {
 			pause = min(2*pause, maxPollPause)
@@ -115,6 +116,7 @@ type progress struct {
 
 	mu      sync.Mutex // guards what follows
 	crawl   crawled
+	stuck   error // of the last page of the past that was asked for
 	polls   int
 	last    time.Time            // of the news
 	err     error                // why there is no news
@@ -156,10 +158,17 @@ func (p *progress) past() crawled {
 
 func (p *progress) complete() bool { return p.past().Complete }
 
-func (p *progress) crawled(at crawled) {
+func (p *progress) crawled(at crawled, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.crawl = at
+	p.crawl, p.stuck = at, err
+}
+
+// wrong is why the list does not get longer, nil if it does.
+func (p *progress) wrong() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return cmp.Or(p.stuck, p.err)
 }
 
 // asked is when a run was asked for last.

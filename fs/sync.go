@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -232,9 +233,13 @@ func (f *FS) sleep(d time.Duration) bool {
 // firstNews lets who looks into a new account wait a moment, rather than see
 // it empty or in part.
 func (f *FS) firstNews(ctx context.Context) {
-	if !f.fresh {
-		return
+	if f.fresh {
+		f.news(ctx)
 	}
+}
+
+// news waits a moment for the first news of this mount.
+func (f *FS) news(ctx context.Context) {
 	timer := time.NewTimer(firstLimit)
 	defer timer.Stop()
 	select {
@@ -242,4 +247,28 @@ func (f *FS) firstNews(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// Whole waits until the list of predictions is as the API has it: read to its
+// end once, and with the news, unless these do not come within a moment. It is
+// for who looks once and goes away. While the list is being read, tell is
+// called with how much of it is known. The error is why it is known in part.
+func (f *FS) Whole(ctx context.Context, tell func(known int)) error {
+	f.news(ctx)
+	tick := time.NewTicker(pagePause)
+	defer tick.Stop()
+	for !f.progress.complete() {
+		if err := f.progress.wrong(); err != nil {
+			return fmt.Errorf("the list of predictions is not whole: %w", err)
+		}
+		tell(f.catalog.Len())
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.life.Done():
+			return f.life.Err()
+		}
+	}
+	return nil
 }

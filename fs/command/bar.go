@@ -1,12 +1,17 @@
 package command
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"replicatefs/fs"
 )
 
 // A bar shows on a terminal how far something is, and elsewhere nothing.
@@ -69,6 +74,17 @@ func (b *bar) end() {
 		b.bar.Clear()
 		b.bar = nil
 	}
+}
+
+// whole waits for the whole list of predictions, and shows how it is read.
+func (cfg config) whole(ctx context.Context, tree *fs.FS) error {
+	b := newBar(cfg.screen)
+	cfg.journal.beside(b.out != nil)
+	defer cfg.journal.beside(false)
+	defer b.end()
+	return tree.Whole(ctx, func(known int) {
+		b.spin(fmt.Sprintf("reading the list of predictions, %s so far", humanize.Comma(int64(known))))
+	})
 }
 
 // terminal tells whether a person looks at what is written there.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +108,29 @@ func TestLook(t *testing.T) {
 		if status, _, said := run(t, "cat", path); status != exitFailed || !strings.Contains(said, path) {
 			t.Errorf("cat %s: status %d, %q", path, status, said)
 		}
+	}
+}
+
+// Who looks once sees the whole list and the news, not what came in at once;
+// a list that cannot be read to its end is told to be in part.
+func TestLookAtAll(t *testing.T) {
+	const past = 250 // of which the first page has 100
+	s := account(t, sim.Options{Past: past, Limits: sim.Limits{Other: -1}})
+	count := func() (status, n int, said string) {
+		status, out, said := run(t, "ls", "predictions")
+		return status, strings.Count(out, "\n"), said
+	}
+	broken := s.Inject(sim.Fault{Path: "/v1/predictions", After: 1, Status: http.StatusNotFound, Times: -1})
+	if status, n, said := count(); status != exitFailed || n != 100 || !strings.Contains(said, "not whole") {
+		t.Errorf("of a list that breaks off: status %d, %d predictions, %q", status, n, said)
+	}
+	broken.Stop()
+	if status, n, said := count(); status != 0 || n != past || said != "" {
+		t.Errorf("status %d, %d predictions, %q, want all %d", status, n, said, past)
+	}
+	s.Add(sim.Prediction{Model: "acme/puppet", Status: "succeeded", Source: "web"})
+	if status, n, said := count(); status != 0 || n != past+1 || said != "" {
+		t.Errorf("after one more: status %d, %d predictions, %q, want all %d", status, n, said, past+1)
 	}
 }
 

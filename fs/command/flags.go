@@ -29,7 +29,8 @@ type config struct {
 	dirs    dirs
 	metrics string // address
 	log     *slog.Logger
-	journal *journal // what log is written to; close it
+	journal *journal  // what log is written to; close it
+	screen  io.Writer // where a bar shows, if a person looks there
 }
 
 // Each flag has an environment variable: REPLICATEFS_ and its name.
@@ -123,7 +124,7 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	cfg.log, cfg.journal = log, journal
+	cfg.log, cfg.journal, cfg.screen = log, journal, errOut
 	cfg.api = api.Options{BaseURL: c.String("base-url"), UserAgent: agent(), Log: log}
 	cfg.content = api.ContentOptions{Hosts: c.StringSlice("output-host"), UserAgent: agent(), Log: log}
 	cfg.cache = cache.Options{Memory: memory, Disk: disk, Kept: kept, KeptRate: rate, Log: log}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -30,6 +31,7 @@ type journal struct {
 	to     io.Writer
 	file   *os.File // nil for standard error
 	stderr bool     // the file is standard error, too
+	bar    bool     // there is a bar on standard error
 	recent []byte   // whole lines, the newest last
 }
 
@@ -68,6 +70,14 @@ func newLog(c *cli.Context, errOut io.Writer) (*slog.Logger, *journal, error) {
 	return slog.New(lines), j, nil
 }
 
+// hush is for commands of a moment: what goes well shows by itself.
+func hush(c *cli.Context) error {
+	if c.IsSet("log-level") || c.IsSet("log-file") {
+		return nil
+	}
+	return c.Set("log-level", "warn")
+}
+
 // Write takes one line. A log that cannot be written stops nothing.
 func (j *journal) Write(line []byte) (int, error) {
 	j.mu.Lock()
@@ -77,7 +87,17 @@ func (j *journal) Write(line []byte) (int, error) {
 		rest := j.recent[len(j.recent)-maxRecent:]
 		j.recent = append([]byte{}, rest[bytes.IndexByte(rest, '\n')+1:]...)
 	}
+	if j.bar && j.file == nil {
+		line = slices.Concat([]byte("\r\x1b[K"), line) // in the place of the bar, which comes again below
+	}
 	return j.to.Write(line)
+}
+
+// beside tells whether there is a bar where the lines may go.
+func (j *journal) beside(bar bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.bar = bar
 }
 
 // tail is the newest of what was logged.

@@ -6,6 +6,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -114,6 +115,9 @@ func cat(root iofs.FS, name string, out io.Writer) error {
 // with the tools of these names, one that is not there does not keep the others
 // back.
 func look(c *cli.Context, paths []string, f func(root iofs.FS, name string) error) error {
+	if err := hush(c); err != nil {
+		return err
+	}
 	cfg, err := configFrom(c, c.App.ErrWriter)
 	if err != nil {
 		return err
@@ -131,12 +135,35 @@ func look(c *cli.Context, paths []string, f func(root iofs.FS, name string) erro
 	s.tree.Start()
 	root := tree.FS(c.Context, s.tree.Root())
 	var wrong []error
+	if slices.ContainsFunc(paths, func(p string) bool { return listed(inside(p)) }) {
+		if err := cfg.whole(c.Context, s.tree); err != nil {
+			if c.Context.Err() != nil {
+				return err
+			}
+			wrong = append(wrong, err) // what is known is shown all the same
+		}
+	}
 	for _, p := range paths {
 		if err := f(root, inside(p)); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// listed tells whether what is at a path is a matter of the whole list of
+// predictions, which a mount goes on reading and who looks once has to wait for.
+func listed(name string) bool {
+	parts := strings.Split(name, "/")
+	switch parts[0] {
+	case "predictions":
+		return len(parts) == 1 // one of them is asked for by its name
+	case "by-date", "by-status", "gallery.html":
+		return true
+	case "models", "deployments":
+		return len(parts) < 3 || slices.Contains(parts[3:], "predictions") || slices.Contains(parts[3:], "latest")
+	}
+	return false
 }
 
 // inside is a path argument as io/fs takes it: relative to the root.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -125,6 +126,13 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	if cfg.journal.path != "" { // on a terminal it has just been said
 		cfg.log.Info("mounted", "dir", dir, "account", s.account.Username, "version", version())
 		defer cfg.log.Info("unmounted", "dir", dir)
+	}
+	if terminal(cfg.screen) {
+		reading, stop := context.WithCancel(ctx)
+		var shown sync.WaitGroup
+		shown.Go(func() { cfg.whole(reading, s.tree) }) // what is wrong is in the log
+		defer shown.Wait()
+		defer stop()
 	}
 	tellSystemd(cfg.log, systemd.SdNotifyReady)
 	gone := cfg.untilEnd(ctx, server)

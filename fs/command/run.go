@@ -45,10 +45,8 @@ func runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if !c.IsSet("log-level") && !c.IsSet("log-file") { // what goes well shows by itself
-				if err := c.Set("log-level", "warn"); err != nil {
-					return err
-				}
+			if err := hush(c); err != nil {
+				return err
 			}
 			cfg, err := configFrom(c, c.App.ErrWriter)
 			if err != nil {

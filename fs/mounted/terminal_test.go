@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,5 +70,33 @@ func TestRunOnTerminal(t *testing.T) {
 	before, found := strings.CutSuffix(screen, want)
 	if !found || !strings.Contains(before, "starting") || !strings.HasSuffix(before, "\r") {
 		t.Errorf("the screen shows\n%q, want it to end with\n%q", screen, want)
+	}
+}
+
+// On a terminal, the first mount of an account shows how its list is read.
+func TestMountOnTerminal(t *testing.T) {
+	t.Parallel()
+	mounted.Need(t, "apt install bsdutils", "script")
+	m := place(t, mounted.Serve(t, sim.Options{Past: 1000, Limits: sim.Limits{Other: -1}}), mounted.Options{})
+	mount := program(t, m, "mount", "--cache-dir", filepath.Join(m.Work, "new"), m.Dir)
+	terminal := m.Command("script", "-qefc", strings.Join(mount.Args, " "), filepath.Join(m.Work, "screen"))
+	terminal.Env = mount.Env
+	if err := terminal.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var screen string
+	mounted.Until(t, "the list is complete", func() bool {
+		b, _ := os.ReadFile(filepath.Join(m.Work, "screen"))
+		screen = string(b)
+		return strings.Contains(screen, "is complete\" predictions=1000\r\n")
+	})
+	if !strings.Contains(screen, "reading the list of predictions, ") || !strings.Contains(screen, "\r\x1b[Ktime=") {
+		t.Errorf("the screen shows %q", screen)
+	}
+	if status, said := exits(t, program(t, m, "unmount", m.Dir)); status != 0 {
+		t.Errorf("unmount: %s", said)
+	}
+	if err := terminal.Wait(); err != nil {
+		t.Error(err)
 	}
 }
