@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,14 +60,13 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 
 // newApp is the command line as it is described to the library.
 func newApp() *cli.App {
-	wrong := func(_ *cli.Context, err error, _ bool) error { return usage{err.Error()} }
 	app := &cli.App{
 		Name:                 "replicatefs",
 		Usage:                "a Replicate account as a folder",
 		Description:          "Predictions are folders, their outputs are files, and writing a prompt file runs a model.\nTry it without an account: replicatefs demo",
 		Version:              version(),
 		ExitErrHandler:       func(*cli.Context, error) {}, // only main exits
-		OnUsageError:         wrong,
+		OnUsageError:         misused,
 		EnableBashCompletion: true,
 		Metadata:             map[string]any{},
 		Commands:             commands(),
@@ -80,9 +78,9 @@ func newApp() *cli.App {
 		},
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = wrong
+		c.OnUsageError = misused
 		for _, sub := range c.Subcommands {
-			sub.OnUsageError = wrong
+			sub.OnUsageError = misused
 		}
 	}
 	return app
@@ -138,24 +136,4 @@ func status(err error) int {
 		return exitToken
 	}
 	return exitFailed
-}
-
-// usage is a command line that cannot be meant so.
-type usage struct{ what string }
-
-func (u usage) Error() string { return u.what + "; see replicatefs help" }
-
-// arguments returns the command's arguments, of which there must be least to
-// most. Flags after the first argument are not parsed, so they are refused.
-func arguments(c *cli.Context, least, most int, want string) ([]string, error) {
-	args := c.Args().Slice()
-	for _, arg := range args {
-		if strings.HasPrefix(arg, "-") && len(arg) > 1 {
-			return nil, usage{fmt.Sprintf("%s comes too late: flags stand before the folder, as in: replicatefs %s %s %s", arg, c.Command.Name, arg, args[0])}
-		}
-	}
-	if len(args) < least || len(args) > most {
-		return nil, usage{fmt.Sprintf("replicatefs %s takes %s", c.Command.Name, want)}
-	}
-	return args, nil
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -107,6 +108,9 @@ func simCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c, 0, 0, "flags only"); err != nil {
 				return err
+			}
+			if host, _, err := net.SplitHostPort(c.String("addr")); err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback() {
+				return wrong(c, "addr", "want HOST:PORT of this machine, such as 127.0.0.1:8080")
 			}
 			s := sim.New(sim.Options{Seed: c.Int64("seed"), Past: c.Int("past"), Speed: c.Float64("speed")})
 			server, err := s.Serve(c.Context, c.String("addr"))

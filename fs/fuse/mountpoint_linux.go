@@ -23,6 +23,9 @@ import (
 // found here, before the kernel or a helper says it in fewer words.
 func prepare(dir string, others bool, log *slog.Logger) (string, error) {
 	dir, err := resolve(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return "", fmt.Errorf("%w: make it with mkdir", err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +68,7 @@ func resolve(dir string) (string, error) {
 		case err == nil:
 			return real, nil
 		case errors.Is(err, iofs.ErrNotExist):
-			return "", fmt.Errorf("%s does not exist: make it with mkdir: %w", dir, iofs.ErrNotExist)
+			return "", fmt.Errorf("%s: %w", dir, iofs.ErrNotExist)
 		case !errors.Is(err, syscall.ENOTCONN):
 			return "", err
 		}
