@@ -152,8 +152,13 @@ func mountReportFor(path string, all []post, mounted []string) (mountReport, err
 	return mountReport{Dir: p.Dir, Post: &p}, nil
 }
 
+// unreachable is a mount that no program answers for.
 func unreachable(dir string) mountReport {
-	return mountReport{Dir: dir, Error: "mounted, but not by you, or by a program that was killed: then replicatefs unmount " + dir}
+	why := "mounted by somebody else, or by a program that cannot be reached"
+	if fuse.Dead(dir) {
+		why = "its program was killed: mount there again, or: replicatefs unmount " + dir
+	}
+	return mountReport{Dir: dir, Error: why}
 }
 
 func (m *mountReport) ask(ctx context.Context) {

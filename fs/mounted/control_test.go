@@ -123,6 +123,9 @@ func TestStatusOfHungMount(t *testing.T) {
 		if got := refuses(t, m, 1, "status", m.Dir); !strings.Contains(got, "killed") {
 			t.Errorf("after a kill status says %q", got)
 		}
+		if got := output(t, program(t, m, "status")); !strings.Contains(got, m.Dir+": its program was killed: mount there again") {
+			t.Errorf("after a kill status of all says %q", got)
+		}
 		if left := sh(t, m, `find .local -type f -o -type s`); left != "" {
 			t.Errorf("status left %s of a killed mount", left)
 		}
