@@ -116,6 +116,9 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	if cfg.metrics, err = metricsAddr(c.String("metrics-addr")); err != nil {
 		return cfg, err
 	}
+	if err := addresses(c); err != nil {
+		return cfg, err
+	}
 	told, err := effective(c)
 	if err != nil {
 		return cfg, err
@@ -138,6 +141,21 @@ func configFrom(c *cli.Context, errOut io.Writer) (config, error) {
 	cfg.mount.AllowOther, cfg.mount.ReadOnly = c.Bool("allow-other"), c.Bool("read-only")
 	cfg.mount.Debug, cfg.mount.Log = c.Bool("debug-fuse"), log
 	return cfg, nil
+}
+
+// addresses refuses those that cannot be meant, before anybody is asked there.
+func addresses(c *cli.Context) error {
+	client, err := api.New(api.Options{BaseURL: c.String("base-url")})
+	if err != nil {
+		return usage{err.Error()}
+	}
+	client.Close()
+	content, err := api.NewContent(api.ContentOptions{Hosts: c.StringSlice("output-host")})
+	if err != nil {
+		return usage{err.Error()}
+	}
+	content.Close()
+	return nil
 }
 
 // keeping reads what is to be kept; commands without the flag keep nothing.

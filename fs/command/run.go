@@ -45,6 +45,11 @@ func runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if dir := c.String("output-dir"); c.IsSet("output-dir") { // else there may be nothing to save
+				if err := savable(dir); err != nil {
+					return err
+				}
+			}
 			if err := hush(c); err != nil {
 				return err
 			}

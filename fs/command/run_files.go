@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A field is one of the input of a run: the name of its file in a draft, which
@@ -84,6 +86,23 @@ func (c closing) Read(p []byte) (int, error) {
 		c.File.Close()
 	}
 	return n, err
+}
+
+// savable tells before a run costs anything that its outputs could not be
+// saved in dir, which is not made yet: a run may give nothing but text.
+func savable(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	at := existing(dir)
+	if st, err := os.Stat(at); err != nil || !st.IsDir() {
+		return fmt.Errorf("--output-dir: %s is no folder; nothing was sent", at)
+	}
+	if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("--output-dir: you cannot write to %s: %w; nothing was sent", at, err)
+	}
+	return nil
 }
 
 // saveOutputs copies the files that a run has made to a folder, and says where

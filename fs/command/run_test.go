@@ -91,6 +91,9 @@ func TestRunText(t *testing.T) {
 func TestRunRefused(t *testing.T) {
 	s := account(t, sim.Options{Speed: sim.Instant})
 	t.Chdir(t.TempDir())
+	if err := os.WriteFile("file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args   string
 		status int
@@ -104,6 +107,7 @@ func TestRunRefused(t *testing.T) {
 		{"run " + painterModel + " prompt=x num_outputs=99", exitFailed, "num_outputs"},
 		{"run " + painterModel + " prompt=x num_outputs=many", exitFailed, "num_outputs"},
 		{"run acme/nothing-at-all prompt=x", exitFailed, "acme/nothing-at-all"},
+		{"run --output-dir file/below " + painterModel + " prompt=x", exitFailed, "file is no folder; nothing was sent"},
 		{"run --token-file /dev/null " + painterModel + " prompt=x", exitToken, "empty"},
 	} {
 		status, out, said := run(t, strings.Fields(test.args)...)
@@ -155,11 +159,15 @@ func TestRunNamed(t *testing.T) {
 	if status != exitFailed || !strings.Contains(said, "ended as failed: ") || strings.Contains(said, ": \n") {
 		t.Errorf("a run that fails: status %d, %q", status, said)
 	}
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	gone := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(gone, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	status, _, said = run(t, "run", "--output-dir", file, painterModel, "prompt=a lion")
+	t.Chdir(gone)
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	status, _, said = run(t, "run", painterModel, "prompt=a lion")
 	_, ids, _ := run(t, "ls", "predictions")
 	id := said[strings.LastIndexByte(strings.TrimSpace(said), '/')+1:]
 	if status != exitFailed || !strings.Contains(said, "went well") || !strings.Contains(ids, strings.TrimSpace(id)+"\n") {

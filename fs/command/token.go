@@ -81,7 +81,7 @@ func tokenIn(file string) (func() (api.Token, error), error) {
 func storedToken(base string) (file string, err error) {
 	client, err := api.New(api.Options{BaseURL: base})
 	if err != nil {
-		return "", err
+		return "", usage{err.Error()}
 	}
 	defer client.Close()
 	u, err := url.Parse(client.Base()) // in its one form
