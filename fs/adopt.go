@@ -1,11 +1,10 @@
 package fs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,10 +55,9 @@ func (c *claims) has(id string) bool {
 
 // sending says that a create is under way. Done says that its answer came and
 // was claimed, or is lost.
-func (c *claims) sending(r catalog.Run) (done func()) {
+func (c *claims) sending(key string) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := runKey(r)
 	s := c.flying[key]
 	if s == nil {
 		s = &sends{idle: make(chan struct{})}
@@ -78,9 +76,9 @@ func (c *claims) sending(r catalog.Run) (done func()) {
 
 // settled waits until every equal create under way has its answer: before
 // that, the prediction in the list may be theirs.
-func (c *claims) settled(ctx context.Context, r catalog.Run) {
+func (c *claims) settled(ctx context.Context, key string) {
 	c.mu.Lock()
-	s := c.flying[runKey(r)]
+	s := c.flying[key]
 	c.mu.Unlock()
 	if s == nil {
 		return
@@ -91,8 +89,16 @@ func (c *claims) settled(ctx context.Context, r catalog.Run) {
 	}
 }
 
+// busy tells whether an equal create is under way.
+func (c *claims) busy(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flying[key] != nil
+}
+
+// runKey is the same for all runs that are equal.
 func runKey(r catalog.Run) string {
-	return strings.Join([]string{r.Model, r.Version, r.Deployment, string(r.Input)}, "\x00")
+	return strings.Join([]string{r.Model, r.Version, r.Deployment, canonical(r.Input)}, "\x00")
 }
 
 const (
@@ -107,10 +113,9 @@ const (
 func (f *FS) adopt(ctx context.Context, r catalog.Run, cause error) (*api.Prediction, error) {
 	ctx, cancel := context.WithTimeout(ctx, adoptLimit)
 	defer cancel()
-	f.claims.settled(ctx, r)
 	pause := adoptPause
 	for try := 1; ; try++ {
-		found, err := f.candidates(ctx, r)
+		found, err := f.unclaimed(ctx, r)
 		switch {
 		case err == nil && len(found) == 1 && f.claims.take(found[0].ID):
 			f.log.Warn("found the run whose answer was lost", "prediction", found[0].ID)
@@ -133,8 +138,23 @@ func (f *FS) adopt(ctx context.Context, r catalog.Run, cause error) (*api.Predic
 	}
 }
 
+// unclaimed are the candidates that belong to no other save. While one that is
+// equal is being sent, what is in the list may be its run, so all of them are
+// waited for, those too that began meanwhile.
+func (f *FS) unclaimed(ctx context.Context, r catalog.Run) ([]*api.Prediction, error) {
+	key := runKey(r)
+	for {
+		f.claims.settled(ctx, key)
+		found, err := f.candidates(ctx, r)
+		if err == nil && f.claims.busy(key) {
+			continue
+		}
+		return slices.DeleteFunc(found, func(p *api.Prediction) bool { return f.claims.has(p.ID) }), err
+	}
+}
+
 // candidates are the predictions that may be the run: equal, of that moment,
-// unknown before, unclaimed.
+// and unknown before.
 func (f *FS) candidates(ctx context.Context, r catalog.Run) ([]*api.Prediction, error) {
 	var found []*api.Prediction
 	for p, err := range f.api.Predictions(ctx, api.Filter{CreatedAfter: r.Started.Add(-adoptSkew), CreatedBefore: r.Started.Add(adoptSkew)}) {
@@ -142,7 +162,7 @@ func (f *FS) candidates(ctx context.Context, r catalog.Run) ([]*api.Prediction, 
 			return nil, err
 		}
 		ours, _ := f.catalog.Prediction(p.ID)
-		if equalRun(p, r) && !ours.Mine && !f.claims.has(p.ID) && !f.seenBefore(p.ID, r.Started) {
+		if equalRun(p, r) && !ours.Mine && !f.seenBefore(p.ID, r.Started) {
 			found = append(found, p)
 		}
 	}
@@ -161,17 +181,19 @@ func equalRun(p *api.Prediction, r catalog.Run) bool {
 }
 
 // equalJSON compares values, not spelling: the API sends objects back with
-// their keys in another order.
-func equalJSON(a, b json.RawMessage) bool {
-	decode := func(raw json.RawMessage) (v any) {
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.UseNumber()
-		if dec.Decode(&v) != nil {
-			return nil
-		}
-		return v
+// their keys in another order, and 3.0 perhaps as 3.
+func equalJSON(a, b json.RawMessage) bool { return canonical(a) == canonical(b) }
+
+// canonical is the one spelling of all that are equal. Numbers that float64
+// cannot tell apart are equal too: to take one run more for a candidate is the
+// safe mistake.
+func canonical(raw json.RawMessage) string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil { // a number may be too large
+		return string(raw)
 	}
-	return reflect.DeepEqual(decode(a), decode(b))
+	out, _ := encode(v) // of what was decoded it cannot fail
+	return string(out)
 }
 
 func list(found []*api.Prediction) string {

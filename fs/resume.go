@@ -31,6 +31,11 @@ func (f *FS) resume() {
 		return
 	}
 	for _, r := range runs {
+		if r.Prediction != "" {
+			f.claims.take(r.Prediction) // before an equal one is looked for
+		}
+	}
+	for _, r := range runs {
 		if r.Prediction == "" {
 			select {
 			case <-f.progress.heard: // an API that is away tells nothing
@@ -68,7 +73,7 @@ func (f *FS) trace(r catalog.Run) *api.Prediction {
 		f.told(f.life, r, err)
 		return nil
 	}
-	found, err := f.candidates(f.life, r)
+	found, err := f.unclaimed(f.life, r)
 	switch {
 	case err != nil:
 		f.log.Debug("a run that may have been started cannot be looked for yet", "run", r.ID, "err", err)

@@ -185,7 +185,7 @@ func (f *FS) create(ctx context.Context, where string, target api.Target, in jso
 	if err := f.catalog.PutRun(ctx, intent); err != nil {
 		return nil, fmt.Errorf("write down the run before sending it: %w", err)
 	}
-	done := f.claims.sending(intent)
+	done := f.claims.sending(runKey(intent))
 	p, err := f.api.Create(ctx, target, in, api.CreateOptions{PreferWait: f.o.PreferWait, CancelAfter: f.o.CancelAfter})
 	if err == nil {
 		f.claims.take(p.ID)

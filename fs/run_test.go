@@ -182,6 +182,23 @@ func TestLostAnswer(t *testing.T) {
 			}
 		})
 	})
+	t.Run("one that is being sent is another save's", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+			w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true})
+			w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Delay: 5 * time.Second, Late: true})
+			first := make(chan error, 1)
+			go func() { first <- w.save(painter+"/prompt.txt", "a lighthouse") }()
+			time.Sleep(500 * time.Millisecond) // the first has looked once, and will again
+			if err := w.save(painter+"/input.json", `{ "prompt": "a lighthouse" }`); err != nil {
+				t.Errorf("the second save: %v", err)
+			}
+			if err := <-first; !errors.Is(err, errAmbiguous) {
+				t.Errorf("the first save, of which nothing came, gives %v, want it to be unknown", err)
+			}
+			w.creates(1)
+		})
+	})
 	t.Run("none was made", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
