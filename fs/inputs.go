@@ -115,7 +115,7 @@ func (p *prepared) parts(r *rules) (map[string][]part, error) {
 		if ready, busy := p.fs.drafts.ready(inode(info)); busy {
 			return nil, stillWritten(name)
 		} else if !ready {
-			return nil, refuse(fmt.Sprintf("%s was not written to its end, its writer was killed: write it again, or remove it.", name))
+			return nil, refuse(fmt.Sprintf("%s was not written to its end: its writer was killed, or could not write all of it. Write it again, or remove it.", name))
 		}
 		if name == "input.json" {
 			continue

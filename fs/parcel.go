@@ -126,9 +126,8 @@ type sending struct {
 	parcel *parcel // nil for one that writes over an upload
 	*spool
 
-	mu   sync.Mutex // guards what follows
-	old  *upload    // what this writes over, while nothing was written; else nil
-	torn error      // a write that failed: the file is not what its writer meant
+	mu  sync.Mutex // guards what follows
+	old *upload    // what this writes over, while nothing was written; else nil
 }
 
 // Size counts what is written over as long as it is there.
@@ -188,34 +187,28 @@ func (s *sending) WriteAt(ctx context.Context, p []byte, off int64) (int, error)
 	if err == nil {
 		n, err = s.spool.WriteAt(ctx, p, off)
 	}
-	s.tornLocked(err)
-	return n, err
+	return n, s.told(err)
 }
 
 func (s *sending) Truncate(ctx context.Context, size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if size == 0 {
-		s.old, s.torn = nil, nil
+		s.old = nil
 	}
 	err := s.adoptLocked(ctx)
 	if err == nil {
 		err = s.spool.Truncate(ctx, size)
 	}
-	s.tornLocked(err)
-	return err
+	return s.told(err)
 }
 
-// tornLocked remembers a write that failed. Its program may close the file all
-// the same, as cp does, and what is there of it must not be uploaded.
-func (s *sending) tornLocked(err error) {
-	if err == nil || s.torn != nil {
-		return
-	}
-	s.torn = err
+// told says in words what its program can only say is too large.
+func (s *sending) told(err error) error {
 	if errors.Is(err, tree.ErrTooLarge) {
 		s.u.complain(tooLarge(s.name))
 	}
+	return err
 }
 
 func tooLarge(name string) string {
@@ -223,13 +216,7 @@ func tooLarge(name string) string {
 }
 
 func (s *sending) Commit(ctx context.Context) error {
-	s.mu.Lock()
-	torn := s.torn
-	s.mu.Unlock()
-	switch {
-	case torn != nil:
-		return torn
-	case s.parcel != nil && s.parcel.temporary:
+	if s.parcel != nil && s.parcel.temporary {
 		return nil // until it is moved to its own name
 	}
 	return s.u.send(ctx, s.name, s.spool)

@@ -127,21 +127,21 @@ func (w *writer) end(well bool) {
 }
 
 func (w *writer) WriteAt(_ context.Context, p []byte, off int64) (int, error) {
-	if end := off + int64(len(p)); end > maxSave {
-		return 0, w.file.tooLarge(end)
-	}
 	if err := w.begin(); err != nil {
 		return 0, err
+	}
+	if end := off + int64(len(p)); end > maxSave {
+		return 0, w.file.tooLarge(end)
 	}
 	return w.f.WriteAt(p, off)
 }
 
 func (w *writer) Truncate(_ context.Context, size int64) error {
-	if size > maxSave {
-		return w.file.tooLarge(size)
-	}
 	if err := w.begin(); err != nil {
 		return err
+	}
+	if size > maxSave {
+		return w.file.tooLarge(size)
 	}
 	return w.f.Truncate(size)
 }

@@ -121,10 +121,7 @@ func TestUploadsOfOthers(t *testing.T) {
 		if _, err := d.WriteAt(t.Context(), []byte("more"), 1); !errors.Is(err, iofs.ErrPermission) {
 			t.Errorf("append to what cannot be read: %v", err)
 		}
-		if err := d.Commit(t.Context()); err == nil {
-			t.Error("a file that could not be written was saved")
-		}
-		d.Close()
+		d.Close() // after that there is no Commit
 		// The older of the two goes, and its name with it; the other keeps its own.
 		if err := w.uploads.Remove(t.Context(), "cat.png", false); err != nil {
 			t.Fatal(err)
@@ -204,10 +201,7 @@ func TestNotUploaded(t *testing.T) {
 		if _, err := d.WriteAt(t.Context(), []byte("x"), api.MaxUpload); !errors.Is(err, tree.ErrTooLarge) {
 			t.Errorf("past the limit: %v", err)
 		}
-		if err := d.Commit(t.Context()); !errors.Is(err, tree.ErrTooLarge) {
-			t.Errorf("the close after it: %v", err)
-		}
-		d.Close()
+		d.Close() // after that there is no Commit
 		check("the beginning of a file that is too large")
 		if got := w.read("files/error.txt"); !strings.Contains(got, "big.bin") || !strings.Contains(got, "100 MB") {
 			t.Errorf("error.txt says %q", got)

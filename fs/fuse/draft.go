@@ -28,7 +28,8 @@ import (
 //
 // Shells are why it is not simpler. For { echo a; echo b >&2; echo c; } > f
 // they flush f in the middle, and each child that inherited f flushes it too.
-// A program that is killed flushes as well; its draft is never saved.
+// A program that is killed flushes as well; its draft is never saved. Neither
+// is one of which a write failed: cp closes it all the same.
 type draft struct {
 	id     uint64
 	ino    uint64
@@ -38,8 +39,9 @@ type draft struct {
 	whole  bool   // a change of the size is a write too, see tree.Truncater
 	dirty  atomic.Bool
 
-	mu    sync.Mutex // guards state, and keeps appends in order
+	mu    sync.Mutex // guards what follows, and keeps appends in order
 	state state
+	torn  error // a change that failed: it is not what its writer meant
 }
 
 // The states of a draft. It only goes down this list.
@@ -48,7 +50,7 @@ type state int
 const (
 	writing   state = iota
 	committed       // or being so, or having failed to: all once and for good
-	abandoned       // its writer was killed
+	abandoned       // its writer was killed, or could not write all of it
 )
 
 // openDraft opens f for writing.
@@ -126,6 +128,9 @@ func (w *draft) write(ctx context.Context, p []byte, off int64, end bool) (int, 
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
+	if w.torn == nil {
+		w.torn = err
+	}
 	return n, err
 }
 
@@ -135,10 +140,14 @@ func (w *draft) truncate(ctx context.Context, size int64) error {
 	if w.state != writing {
 		return errCommitted
 	}
+	if size == 0 {
+		w.torn = nil // begun anew
+	}
 	if size == w.d.Size() {
 		return nil
 	}
 	if err := w.d.Truncate(ctx, size); err != nil {
+		w.torn = err
 		return err
 	}
 	if w.whole {
@@ -162,7 +171,14 @@ func (b *binding) Flush(cancel <-chan struct{}, in *gofuse.FlushIn) gofuse.Statu
 	if !ok || !w.dirty.Load() {
 		return gofuse.OK
 	}
-	if !b.complete(w, in.Pid) || !w.whole && !w.move(committed) {
+	if !b.complete(w, in.Pid) {
+		return gofuse.OK
+	}
+	if err := w.failure(); err != nil {
+		w.abandon(b, "it could not be written whole")
+		return b.fail("save", aChange, in.NodeId, "", err)
+	}
+	if !w.whole && !w.move(committed) {
 		return gofuse.OK
 	}
 	ctx := b.save(cancel, in.Pid)
@@ -204,6 +220,13 @@ func (w *draft) move(to state) bool {
 	return true
 }
 
+// failure is why it could not be written whole, or nil.
+func (w *draft) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.torn
+}
+
 func (w *draft) abandon(b *binding, why string) {
 	if w.dirty.Load() && w.move(abandoned) {
 		w.dirty.Store(false)
@@ -213,6 +236,9 @@ func (w *draft) abandon(b *binding, why string) {
 
 // close comes when no process has the draft open any more.
 func (w *draft) close(b *binding) {
+	if w.failure() != nil {
+		w.abandon(b, "it could not be written whole")
+	}
 	if w.dirty.Load() && w.move(committed) {
 		b.saves.Go(func() {
 			defer func() {

@@ -355,6 +355,45 @@ func TestTooLarge(t *testing.T) {
 	w.saved()
 }
 
+// What could not be written whole is not saved, though it is closed all the
+// same, unless it is begun anew.
+func TestTornIsNotSaved(t *testing.T) {
+	tooLarge := gofuse.Status(syscall.EFBIG)
+	tear := func(t *testing.T) *writer {
+		w := newWriter(t, 10)
+		w.say("half of it")
+		if status := w.write(w.id, w.fh, 1<<20, 0, "x"); status != tooLarge {
+			t.Errorf("write = %v, want EFBIG", status)
+		}
+		return w
+	}
+	t.Run("closed", func(t *testing.T) {
+		w := tear(t)
+		if status := w.flush(10); status != tooLarge {
+			t.Errorf("flush = %v, want EFBIG", status)
+		}
+		w.end()
+		w.saved()
+	})
+	t.Run("closed by its end", func(t *testing.T) {
+		w := tear(t)
+		w.end()
+		w.saved()
+	})
+	t.Run("begun anew", func(t *testing.T) {
+		w := tear(t)
+		if status := w.setSizeOf(w.id, w.fh, true, 0); status != gofuse.OK {
+			t.Errorf("truncate = %v", status)
+		}
+		w.say("all of it")
+		if status := w.flush(10); status != gofuse.OK {
+			t.Errorf("flush = %v", status)
+		}
+		w.end()
+		w.saved("all of it")
+	})
+}
+
 func TestForcedDown(t *testing.T) {
 	w := newWriter(t, 10)
 	w.say("half of it")

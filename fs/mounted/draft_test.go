@@ -127,8 +127,16 @@ func TestDraftRefuses(t *testing.T) {
 		if got := sh(t, m, `cat "$M/`+captioner+`/d/error.txt"`); !strings.Contains(got, "image.png was not written to its end") {
 			t.Errorf("error.txt says %q", got)
 		}
-		if got := a.Creates(); got != 0 {
-			t.Errorf("%d runs, want none", got)
+		// Nor does one that could not write all of it, and closed it all the same.
+		do(`dd if=/dev/zero of=d/image.png bs=1M seek=99 count=2`)
+		if got := sh(t, m, `stat -c %s "$M/`+captioner+`/d/image.png"; cat "$M/`+captioner+`/d/error.txt"`); !strings.HasPrefix(got, "104857600\nimage.png is too large") {
+			t.Errorf("a file that is too large: %q", got)
+		}
+		if got := do(`echo go | tee d/run`); !strings.Contains(got, "Invalid argument") {
+			t.Errorf("a cut input: %q", got)
+		}
+		if got := a.Creates() + a.Count("POST", "/v1/files"); got != 0 {
+			t.Errorf("%d runs and uploads, want none", got)
 		}
 		m.Remount("--read-only")
 		for _, script := range []string{`mkdir new`, `echo x > d/image.png`, `rm d/image.png`, `echo go > d/run`, `mv d e`} {

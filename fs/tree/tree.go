@@ -177,7 +177,7 @@ type Draft interface {
 	// Commit says that the content is complete and does what saving means
 	// here. It may wait for the outcome as long as ctx allows; an ended ctx
 	// ends the waiting, not what was begun. It is called at most once, but
-	// see Truncater, and never if nothing was written.
+	// see Truncater, and never if nothing was written or a change failed.
 	Commit(ctx context.Context) error
 }
 
