@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	iofs "io/fs"
 	"path"
 	"strings"
@@ -193,6 +194,11 @@ func TestDraftInputs(t *testing.T) {
 		{"object", map[string]string{"options.json": `{"a": 1}`}, `{"options":{"a":1}}`},
 		{"file", map[string]string{"image.png": onePoint}, `{"image":"` + tinyPNG + `"}`},
 		{"a text that is a file", map[string]string{"image.txt": "a lion\n"}, `{"image":"` + text + `"}`},
+		{"address of a file", map[string]string{"image.txt": "https://example.com/cat.png\n"}, `{"image":"https://example.com/cat.png"}`},
+		{"a file in words", map[string]string{"image.txt": tinyPNG + "\n"}, `{"image":"` + tinyPNG + `"}`},
+		{"a text that begins with an address", map[string]string{"image.txt": "https://example.com/ is a lion\n"},
+			`{"image":"data:text/plain;base64,` + base64.StdEncoding.EncodeToString([]byte("https://example.com/ is a lion\n")) + `"}`},
+		{"marked as UTF-8", map[string]string{"prompt.txt": "\ufeffa lion\r\n", "seed.txt": "\ufeff4\r\n", "input.json": "\ufeff{\"fast\": true}\r\n"}, `{"fast":true,"prompt":"a lion","seed":4}`},
 		{"file that may be null", map[string]string{"mask.png": onePoint}, `{"mask":"` + tinyPNG + `"}`},
 		{"empty file", map[string]string{"image.png": ""}, "image.png is empty."},
 		{"list of one file", map[string]string{"images.png": onePoint}, `{"images":["` + tinyPNG + `"]}`},
@@ -214,7 +220,7 @@ func TestDraftInputs(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, test := range tests {
-			where := upscaler + "/d" + string(rune('A'+i))
+			where := fmt.Sprintf("%s/d%d", upscaler, i)
 			w.mkdir(where)
 			for name, content := range test.files {
 				if err := w.fill(where+"/"+name, content); err != nil {

@@ -228,6 +228,9 @@ func (p *prepared) field(schema map[string]any, of []part) (any, error) {
 func (p *prepared) value(schema, items map[string]any, of part) (any, error) {
 	kinds := types(schema)
 	if takesFile(schema) {
+		if address := p.address(of); address != "" {
+			return address, nil
+		}
 		return p.file(of)
 	}
 	if slices.Contains(kinds, "array") && takesFile(items) && path.Ext(of.name) != ".json" && path.Ext(of.name) != ".txt" {
@@ -244,11 +247,24 @@ func (p *prepared) value(schema, items map[string]any, of part) (any, error) {
 		}
 		return p.file(of) // as the API's own clients do
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	text := string(plainText(content))
 	if slices.Contains(kinds, "array") {
 		return entries(items, of.name, text)
 	}
 	return scalar(schema, of.name, text)
+}
+
+// address is that of a file elsewhere, if this one is a text of nothing else.
+func (p *prepared) address(of part) string {
+	if path.Ext(of.name) != ".txt" || of.info.Size() > maxInline {
+		return ""
+	}
+	content, _ := p.text(of.name)
+	text := string(plainText(content))
+	if strings.ContainsAny(text, " \r\n") || !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") && !isData(text) {
+		return ""
+	}
+	return text
 }
 
 // entries makes a list of the text of a file: a JSON list, or an entry a line.

@@ -25,10 +25,20 @@ type order struct {
 // any case if it is to be fresh.
 type runner func(ctx context.Context, fresh bool) (order, error)
 
+// plainText is a text without what only marks its beginning and its end: the
+// sign that some editors put before UTF-8, and the final newline.
+func plainText(content []byte) []byte {
+	text, ended := bytes.CutSuffix(bytes.TrimPrefix(content, []byte("\ufeff")), []byte("\n"))
+	if ended {
+		text = bytes.TrimSuffix(text, []byte("\r"))
+	}
+	return text
+}
+
 // promptInput makes an input of the text of prompt.txt. A file of nothing but
 // its final newline is empty, and runs nothing.
 func promptInput(content []byte) (json.RawMessage, error) {
-	text := bytes.TrimSuffix(content, []byte("\n"))
+	text := plainText(content)
 	switch {
 	case len(text) == 0:
 		return nil, nil
@@ -40,7 +50,7 @@ func promptInput(content []byte) (json.RawMessage, error) {
 
 // jsonInput takes the text of input.json as the input.
 func jsonInput(content []byte) (json.RawMessage, error) {
-	content = bytes.TrimSpace(content)
+	content = bytes.TrimSpace(plainText(content))
 	if len(content) == 0 {
 		return nil, nil
 	}

@@ -38,10 +38,25 @@ func TestSaveRunsOnce(t *testing.T) {
 	})
 }
 
+// What an editor puts around a text is not the text.
+func TestSaveOfPlainText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		for file, content := range map[string]string{"prompt.txt": "\ufeffa lion\r\n", "input.json": "\ufeff{\"prompt\": \"a lion\"}\r\n"} {
+			if err := w.save(painter+"/"+file, content); err != nil {
+				t.Errorf("save of %s: %v", file, err)
+			}
+			if got := w.read(painter + "/latest/input.json"); got != "{\n  \"prompt\": \"a lion\"\n}\n" {
+				t.Errorf("of %s the input is %s", file, got)
+			}
+		}
+	})
+}
+
 func TestSaveOfNothingRunsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
-		for _, content := range []string{"", "\n"} {
+		for _, content := range []string{"", "\n", "\r\n", "\ufeff\n"} {
 			if err := w.save(painter+"/prompt.txt", content); err != nil {
 				t.Errorf("save of %q: %v", content, err)
 			}
