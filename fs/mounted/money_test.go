@@ -1,7 +1,6 @@
 package mounted_test
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -189,46 +188,4 @@ func restart(t *testing.T, a *mounted.Account) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { again.Close() })
-}
-
-// Equal drafts started at the same time, each of whose answers is lost, get one
-// run each. What cannot be told apart is not guessed at: each draft leads to a
-// run of its own, or names all that may be it.
-func TestLostAnswersOfDrafts(t *testing.T) {
-	t.Parallel()
-	a := serve(t)
-	m := a.Mount(mounted.Options{Flags: []string{"--poll=1s"}})
-	sh(t, m, `cd "$M/`+painter+`"; for d in a b c; do mkdir $d; echo "a lion" > $d/prompt.txt; : > $d/run; done`)
-	a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true, Times: -1})
-	sh(t, m, `echo go > go; for d in a b c; do cp go "$M/`+painter+`/$d/run" & done; wait`)
-	if a.Creates() != 3 || a.Count("POST", "*/predictions") != 3 {
-		t.Errorf("%d runs by %d requests, want 3 by 3", a.Creates(), a.Count("POST", "*/predictions"))
-	}
-	var ids []string
-	mounted.Until(t, "all are listed", func() bool {
-		ids = strings.Fields(sh(t, m, `ls "$M/predictions"`))
-		return len(ids) == 3
-	})
-	leads := map[string]string{} // from a run to its draft
-	for _, d := range []string{"a", "b", "c"} {
-		id := latestOf(m, painter+"/"+d)
-		if strings.HasPrefix(id, ".") {
-			continue // the folder of a save without a run
-		}
-		if other := leads[id]; id != "" && other != "" {
-			t.Errorf("the drafts %s and %s lead to %s", other, d, id)
-		}
-		leads[id] = d
-	}
-	for _, d := range []string{"a", "b", "c"} {
-		if id := latestOf(m, painter+"/"+d); id != "" && !strings.HasPrefix(id, ".") {
-			continue
-		}
-		said := sh(t, m, fmt.Sprintf(`cat "$M/%s/%s/error.txt"`, painter, d))
-		for _, id := range ids {
-			if leads[id] == "" && !strings.Contains(said, "predictions/"+id) {
-				t.Errorf("error.txt of %s does not name %s:\n%s", d, id, said)
-			}
-		}
-	}
 }

@@ -1,0 +1,163 @@
+package mounted_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"replicatefs/api/sim"
+	"replicatefs/fs/mounted"
+)
+
+// batch are drafts that are equal, each in a folder of its own, so that each
+// tells what became of it.
+var batch = []string{"a", "b", "c"}
+
+// prepareBatch makes them.
+func prepareBatch(t *testing.T, m *mounted.Mount) {
+	t.Helper()
+	sh(t, m, `cd "$M/`+painter+`"; cat schema.json > /dev/null; for d in `+strings.Join(batch, " ")+`; do mkdir $d; echo "a lion" > $d/prompt.txt; : > $d/run; done`)
+}
+
+// Equal drafts are run at the same time, and a fault strikes one of them. Each
+// has one run or none, none has that of another, and each tells what became of
+// it.
+func TestMoneyOfABatch(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault sim.Fault
+		runs  int
+	}{
+		"reset before":   {sim.Fault{Reset: true}, 2},
+		"reset after":    {sim.Fault{Reset: true, Late: true}, 3},
+		"cut answer":     {sim.Fault{CutAfter: 20}, 3},
+		"429":            {sim.Throttle(time.Second, sim.InHeader), 3},
+		"500 before":     {sim.Fault{Status: 500, Body: `{"detail":"oops"}`}, 2},
+		"500 after":      {sim.Fault{Status: 500, Body: `{"detail":"oops"}`, Late: true}, 3},
+		"502 before":     {sim.HTML(502), 2},
+		"silence before": {sim.Fault{Delay: time.Minute, Reset: true}, 2},
+		"silence after":  {sim.Fault{Delay: time.Minute, Late: true}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := serve(t)
+			m := a.Mount(mounted.Options{Flags: []string{"--poll=1s"}})
+			prepareBatch(t, m)
+			fault := test.fault
+			fault.Host, fault.Method, fault.Path = sim.API, "POST", "*/predictions"
+			a.Inject(fault)
+			closed := map[string]string{}
+			results := make(chan [2]string)
+			for _, d := range batch {
+				save := child(m, "save", m.Path(painter, d, "run"), "go")
+				go func() {
+					out, _ := save.CombinedOutput()
+					results <- [2]string{d, strings.TrimSpace(string(out))}
+				}()
+			}
+			for range batch {
+				r := <-results
+				closed[r[0]] = r[1]
+			}
+			owners := map[string]string{}
+			for _, d := range batch {
+				id, said := latestOf(m, painter+"/"+d), sh(t, m, `cd "$M/`+painter+`/`+d+`"; cat error.txt 2>/dev/null || cat latest/status`)
+				switch {
+				case (closed[d] == "ok") != (said == "succeeded\n"):
+					t.Errorf("close() of %s is %q, and it says %q", d, closed[d], said)
+				case closed[d] == "ok" && owners[id] != "":
+					t.Errorf("the drafts %s and %s both have the run %s", owners[id], d, id)
+				case closed[d] == "ok":
+					owners[id] = d
+				}
+			}
+			if got := a.Creates(); got != test.runs || len(owners) != test.runs {
+				t.Errorf("%d runs for %d drafts, want %d; close() is %q", got, len(owners), test.runs, closed)
+			}
+			if got := a.Count("POST", "*/predictions"); got > len(batch) && name != "429" {
+				t.Errorf("%d creates were sent, want %d", got, len(batch))
+			}
+		})
+	}
+}
+
+// The program is killed while equal drafts are being sent. None is sent again,
+// and each tells of all runs that may be its own.
+func TestKilledDuringABatch(t *testing.T) {
+	for name, runs := range map[string]int{"before": 0, "after": len(batch)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := serve(t)
+			m := a.Mount(mounted.Options{})
+			prepareBatch(t, m)
+			hold := make(chan struct{})
+			defer close(hold)
+			sent := a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Hold: hold, Late: runs > 0, Times: -1})
+			for _, d := range batch {
+				save := child(m, "save", m.Path(painter, d, "run"), "go")
+				if err := save.Start(); err != nil {
+					t.Fatal(err)
+				}
+				defer save.Wait()
+			}
+			mounted.Until(t, "all have come", func() bool { return sent.Fired() == len(batch) && a.Creates() == runs })
+			m.Kill()
+			m.Remount()
+			for _, d := range batch {
+				said := ""
+				mounted.Until(t, "it is told what became of "+d, func() bool {
+					said = sh(t, m, `cat "$M/`+painter+`/`+d+`/error.txt" 2>/dev/null || true`)
+					return said != ""
+				})
+				if got := strings.Count(said, "\npredictions/"); got != runs {
+					t.Errorf("error.txt of %s names %d runs, want %d:\n%s", d, got, runs, said)
+				}
+			}
+			if a.Creates() != runs || a.Count("POST", "*/predictions") != len(batch) {
+				t.Errorf("%d runs by %d requests, want %d by %d", a.Creates(), a.Count("POST", "*/predictions"), runs, len(batch))
+			}
+		})
+	}
+}
+
+// Equal drafts started at the same time, each of whose answers is lost, get one
+// run each. What cannot be told apart is not guessed at: each draft leads to a
+// run of its own, or names all that may be it.
+func TestLostAnswersOfDrafts(t *testing.T) {
+	t.Parallel()
+	a := serve(t)
+	m := a.Mount(mounted.Options{Flags: []string{"--poll=1s"}})
+	sh(t, m, `cd "$M/`+painter+`"; for d in a b c; do mkdir $d; echo "a lion" > $d/prompt.txt; : > $d/run; done`)
+	a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true, Times: -1})
+	sh(t, m, `echo go > go; for d in a b c; do cp go "$M/`+painter+`/$d/run" & done; wait`)
+	if a.Creates() != 3 || a.Count("POST", "*/predictions") != 3 {
+		t.Errorf("%d runs by %d requests, want 3 by 3", a.Creates(), a.Count("POST", "*/predictions"))
+	}
+	var ids []string
+	mounted.Until(t, "all are listed", func() bool {
+		ids = strings.Fields(sh(t, m, `ls "$M/predictions"`))
+		return len(ids) == 3
+	})
+	leads := map[string]string{} // from a run to its draft
+	for _, d := range []string{"a", "b", "c"} {
+		id := latestOf(m, painter+"/"+d)
+		if strings.HasPrefix(id, ".") {
+			continue // the folder of a save without a run
+		}
+		if other := leads[id]; id != "" && other != "" {
+			t.Errorf("the drafts %s and %s lead to %s", other, d, id)
+		}
+		leads[id] = d
+	}
+	for _, d := range []string{"a", "b", "c"} {
+		if id := latestOf(m, painter+"/"+d); id != "" && !strings.HasPrefix(id, ".") {
+			continue
+		}
+		said := sh(t, m, fmt.Sprintf(`cat "$M/%s/%s/error.txt"`, painter, d))
+		for _, id := range ids {
+			if leads[id] == "" && !strings.Contains(said, "predictions/"+id) {
+				t.Errorf("error.txt of %s does not name %s:\n%s", d, id, said)
+			}
+		}
+	}
+}
