@@ -158,6 +158,7 @@ type FS struct {
 	flights map[string]*flight
 	desks   map[string]*desk
 	arrived map[string]time.Time // predictions first seen lately, and when
+	losses  map[string]*lostRun  // by the ID of the run
 }
 
 // maxStats is how many sizes are asked for at once.
@@ -174,7 +175,7 @@ func New(b Backend, o Options) (*FS, error) {
 		o: o, now: o.Now, log: o.Log,
 		guard: newGuard(o.MaxRuns, o.MaxRunsPerMinute, o.Now), claims: newClaims(), reach: newReach(o.Log, o.Now),
 		stats: make(chan struct{}, maxStats), synced: make(chan struct{}),
-		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{},
+		flights: map[string]*flight{}, desks: map[string]*desk{}, arrived: map[string]time.Time{}, losses: map[string]*lostRun{},
 	}
 	f.life, f.end = context.WithCancel(context.Background())
 	f.asking = &questions{life: f.life, tasks: &f.tasks}

@@ -54,6 +54,17 @@ func (g *guard) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// join counts a run that was under way before this mount, which waits for no
+// turn.
+func (g *guard) join() (leave func()) {
+	select {
+	case g.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-g.slots })
+	default:
+		return func() {}
+	}
+}
+
 // late tells a turn that did not come in time from a person who left.
 func (g *guard) late(ctx context.Context, busy error) error {
 	if ctx.Err() == context.Canceled {

@@ -2,11 +2,11 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"strings"
 
 	"replicatefs/api"
 	"replicatefs/cache/catalog"
+	"replicatefs/fs/tree"
 )
 
 // resume picks up what the last mount left: runs of ours that had not ended
@@ -18,7 +18,7 @@ func (f *FS) resume() {
 		}
 		if raw, err := f.catalog.Raw(f.life, p.ID); err == nil {
 			if p, err := api.ParsePrediction(raw); err == nil {
-				f.follow(p, func() {})
+				f.follow(p, f.guard.join())
 			}
 		}
 	}
@@ -31,75 +31,54 @@ func (f *FS) resume() {
 		return
 	}
 	for _, r := range runs {
-		if r.Prediction != "" {
-			f.claims.take(r.Prediction) // before an equal one is looked for
-		}
-	}
-	for _, r := range runs {
 		if r.Prediction == "" {
-			select {
-			case <-f.progress.heard: // an API that is away tells nothing
-			case <-f.life.Done():
-				return
-			}
-			p := f.trace(r)
-			if p == nil {
-				continue
-			}
-			r.Prediction = p.ID
-			f.note(f.life, p, true)
-			f.follow(p, func() {})
-		} else if err := f.claim(r.Prediction); err != nil {
+			continue
+		}
+		f.claims.take(r.Prediction) // whatever tells of it from now on says whose it is
+		if err := f.claim(r.Prediction); err != nil {
 			f.log.Warn("a run of the last mount cannot be looked for yet", "prediction", r.Prediction, "err", err)
 			continue
 		}
-		f.report(r.Note, r.Prediction, nil, r.State)
+		f.report(r, r.Prediction, nil)
 		f.forget(f.life, r.ID)
+	}
+	for _, r := range runs {
+		if r.Prediction != "" {
+			continue
+		}
+		select {
+		case <-f.progress.heard: // an API that is away tells nothing
+		case <-f.life.Done():
+			return
+		}
+		f.trace(r)
 	}
 }
 
 // trace looks for a run whose answer never came. That it is not found is said
-// once, by this mount if not by the one that sent it. After that it is looked
-// for by each mount, until the hour is over.
-func (f *FS) trace(r catalog.Run) *api.Prediction {
-	if r.State == "" {
-		p, err := f.adopt(f.life, r, api.ErrAmbiguous)
-		if err == nil || f.life.Err() != nil {
-			return p
-		}
+// once, by this mount if not by the one that sent it.
+func (f *FS) trace(r catalog.Run) {
+	if r.State != "" {
+		f.lose(r)
+		return
+	}
+	p, err := f.adopt(f.life, r, api.ErrAmbiguous)
+	switch {
+	case err == nil:
+		f.found(r, p)
+	case f.life.Err() == nil:
 		f.log.Error("a run was being sent when the last mount ended, and it is not known whether it was started", "model", r.Model, "version", r.Version, "started", r.Started, "err", err)
 		err = f.explain(err, r.Note)
-		f.report(r.Note, "", err, "")
+		f.report(r, "", err)
 		f.told(f.life, r, err)
-		return nil
-	}
-	found, err := f.unclaimed(f.life, r)
-	switch {
-	case err != nil:
-		f.log.Debug("a run that may have been started cannot be looked for yet", "run", r.ID, "err", err)
-	case len(found) == 1 && f.claims.take(found[0].ID):
-		f.log.Warn("found the run whose answer was lost", "prediction", found[0].ID)
-		return found[0]
-	case f.now().Sub(r.Started) > retention:
-		f.log.Info("a run that may have been started is looked for no longer", "run", r.ID, "started", r.Started)
-		f.forget(f.life, r.ID)
-	}
-	return nil
-}
-
-// told writes down what was said of a run that was not found.
-func (f *FS) told(ctx context.Context, r catalog.Run, said error) {
-	r.State = said.Error()
-	if err := f.catalog.PutRun(ctx, r); err != nil {
-		f.log.Warn("what was said of a run will be said again", "run", r.ID, "err", err)
 	}
 }
 
 // report shows where a save was made what became of it after its mount had
 // ended: its prediction, or why there is none. What was saved there since is
 // newer; what was said of it before, if anything, is not.
-func (f *FS) report(where, id string, err error, before string) {
-	words := strings.Split(where, "/")
+func (f *FS) report(r catalog.Run, id string, err error) {
+	words := strings.Split(r.Note, "/")
 	var d *deskDir
 	switch n := len(words); {
 	case n == 3 && words[0] == "deployments":
@@ -109,22 +88,26 @@ func (f *FS) report(where, id string, err error, before string) {
 	case n == 5:
 		d = f.version(words[1]+"/"+words[2], words[4])
 	case n == 4 || n == 6:
-		f.reportDraft(where, id, err, before)
+		f.reportDraft(r, id, err)
 		return
 	default:
 		return // written down before places were
 	}
-	if d.last() != nil {
-		return
+	s := d.last()
+	switch {
+	case s == nil:
+		s = d.begin(nil)
+		if err == nil {
+			s.accept(id)
+		}
+		d.end(s, err)
+	case id != "" && s.found(id, r):
+		f.notify(tree.Change{Node: d.ino(), Content: true})
 	}
-	s := d.begin(nil)
-	if err == nil {
-		s.accept(id)
-	}
-	d.end(s, err)
 }
 
-func (f *FS) reportDraft(where, id string, err error, before string) {
+func (f *FS) reportDraft(r catalog.Run, id string, err error) {
+	where, before := r.Note, r.State
 	if _, newer := f.drafts.stat(where + "/" + latestName); newer == nil {
 		return
 	}
@@ -141,6 +124,12 @@ func (f *FS) reportDraft(where, id string, err error, before string) {
 	if missing == nil && (before == "" || !bytes.Equal(said, line(before))) {
 		return // of a newer save
 	}
+	f.mu.Lock()
+	d := f.desks[where]
+	f.mu.Unlock()
+	if d != nil && d.last() != nil && !d.last().found(id, r) {
+		return
+	}
 	if info, err := dir.Stat("."); err == nil {
 		keep := &draftScribe{f, dir, storedIno(info)}
 		keep.clear()
@@ -155,7 +144,6 @@ func (f *FS) claim(id string) error {
 	if ok && known.Mine {
 		return nil
 	}
-	f.claims.take(id) // whatever tells of it from now on says whose it is
 	if ok {
 		f.store(f.life, catalog.Record{Prediction: catalog.Prediction{ID: id, Mine: true}})
 	}
@@ -163,6 +151,7 @@ func (f *FS) claim(id string) error {
 	if err != nil {
 		return translate(err)
 	}
-	f.follow(p, func() {})
-	return f.note(f.life, p, true)
+	err = f.note(f.life, p, true)
+	f.follow(p, f.guard.join())
+	return err
 }

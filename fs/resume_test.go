@@ -66,35 +66,80 @@ func TestToldOnce(t *testing.T) {
 	}
 }
 
-// A run that is found later takes the place of what was said of it.
+// A run whose answer is lost, and then the network, is found later, by the
+// same mount or the next. It takes the place of what was said of it, but not of
+// what was saved since.
 func TestFoundLater(t *testing.T) {
+	for _, by := range []string{"the same mount", "the next mount"} {
+		for _, at := range []string{painter, painter + "/sketch"} {
+			t.Run(by+" at "+at, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+					w.Start()
+					save := func() error { return w.save(at+"/prompt.txt", "a lighthouse") }
+					if at != painter {
+						w.mkdir(at)
+						if err := w.fill(at+"/prompt.txt", "a lighthouse"); err != nil {
+							t.Fatal(err)
+						}
+						save = func() error { return w.fill(at+"/run", "go") }
+					}
+					w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true})
+					away := w.sim.Inject(sim.Fault{Host: sim.API, Method: "GET", Path: "/v1/predictions", Status: 500, Times: -1})
+					if err := save(); !errors.Is(err, errAmbiguous) {
+						t.Fatalf("close() gives %v", err)
+					}
+					if got := w.read(at + "/error.txt"); !strings.Contains(got, "could not be read") {
+						t.Errorf("error.txt says %q", got)
+					}
+					away.Stop()
+					if by == "the next mount" {
+						w = remount(t, w)
+					} else {
+						time.Sleep(2 * time.Minute)
+					}
+					if got := w.read(at + "/latest/status"); got != "succeeded\n" {
+						t.Errorf("the run that was found is %q", got)
+					}
+					if _, err := w.at(at + "/error.txt"); !errors.Is(err, iofs.ErrNotExist) {
+						t.Errorf("error.txt is still there: %v", err)
+					}
+					if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 0 {
+						t.Errorf("runs that are looked for: %v, %v; want none", runs, err)
+					}
+					for p := range w.catalog.Between(time.Unix(0, 1), time.Now()) {
+						if !p.Mine {
+							t.Errorf("%s is not known to be ours, and would not be kept", p.ID)
+						}
+					}
+					w.creates(1)
+				})
+			})
+		}
+	}
+}
+
+func TestFoundAfterANewerSave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
-		const at = painter + "/sketch"
-		w.mkdir(at)
-		if err := w.fill(at+"/prompt.txt", "a lighthouse"); err != nil {
-			t.Fatal(err)
-		}
+		w.Start()
 		w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true})
 		away := w.sim.Inject(sim.Fault{Host: sim.API, Method: "GET", Path: "/v1/predictions", Status: 500, Times: -1})
-		if err := w.fill(at+"/run", "go"); !errors.Is(err, errAmbiguous) {
+		if err := w.save(painter+"/prompt.txt", "a lighthouse"); !errors.Is(err, errAmbiguous) {
 			t.Fatalf("close() gives %v", err)
 		}
-		if got := w.read(at + "/error.txt"); !strings.Contains(got, "could not be read") {
-			t.Errorf("error.txt says %q", got)
+		if err := w.save(painter+"/prompt.txt", "a lion"); err != nil {
+			t.Fatalf("close() gives %v", err)
 		}
 		away.Stop()
-		w = remount(t, w)
-		if got := w.read(at + "/latest/status"); got != "succeeded\n" {
-			t.Errorf("the run that was found is %q", got)
-		}
-		if _, err := w.at(at + "/error.txt"); !errors.Is(err, iofs.ErrNotExist) {
-			t.Errorf("error.txt is still there: %v", err)
+		time.Sleep(2 * time.Minute)
+		if got := w.read(painter + "/latest/prompt.txt"); got != "a lion\n" {
+			t.Errorf("latest leads to %q", got)
 		}
 		if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 0 {
 			t.Errorf("runs that are looked for: %v, %v; want none", runs, err)
 		}
-		w.creates(1)
+		w.creates(2)
 	})
 }
 

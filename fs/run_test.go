@@ -244,6 +244,28 @@ func TestGuard(t *testing.T) {
 	})
 }
 
+// Runs that the last mount left under way count as well.
+func TestGuardAfterRemount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{MaxRuns: 1})
+		if err := w.save(slow+"/input.json", `{"prompt": "x", "seconds": 600}`); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		again := mountWorld(t, w.sim, w.dir, Options{MaxRuns: 1, Wait: time.Second})
+		again.Start()
+		synctest.Wait()
+		if err := again.save(painter+"/prompt.txt", "another"); !errors.Is(err, tree.ErrBusy) {
+			t.Errorf("the second of one run at a time gives %v, want busy", err)
+		}
+		again.creates(1)
+		time.Sleep(20 * time.Minute)
+		if err := again.save(painter+"/prompt.txt", "another"); err != nil {
+			t.Errorf("after the first has ended: %v", err)
+		}
+	})
+}
+
 func TestSaveByRename(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})

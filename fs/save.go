@@ -74,6 +74,18 @@ func (s *save) end(err error) {
 	}
 }
 
+// found makes the save one that was accepted after all, if it is that of which
+// a run was told to be lost; false if it is not.
+func (s *save) found(id string, r catalog.Run) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.prediction != "" || s.err == nil || s.err.Error() != r.State || s.at.After(r.Started) {
+		return false
+	}
+	s.prediction, s.err = id, nil
+	return true
+}
+
 // told returns the prediction's id, if it has one, and the state of the save
 // in a word and a sentence.
 func (s *save) told() (id, status, sentence string) {

@@ -72,6 +72,7 @@ func (f *FS) poll(ctx context.Context) error {
 	if err := f.pollNew(ctx); err != nil {
 		return err
 	}
+	f.pollLost()
 	if err := f.pollOthers(ctx); err != nil {
 		return err
 	}

@@ -189,3 +189,34 @@ func restart(t *testing.T, a *mounted.Account) {
 	}
 	t.Cleanup(func() { again.Close() })
 }
+
+// The answer to a create is lost, and then the list cannot be read for longer
+// than close() waits. With the news the run is found, shown where it was saved,
+// and kept.
+func TestLostAnswerFoundLater(t *testing.T) {
+	t.Parallel()
+	a := serve(t)
+	m := a.Mount(mounted.Options{Flags: []string{"--poll=100ms"}})
+	sh(t, m, `cat "$M/`+painter+`/schema.json" > /dev/null`)
+	a.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Reset: true, Late: true})
+	away := a.Inject(sim.Fault{Host: sim.API, Method: "GET", Path: "/v1/predictions", Status: 400, Times: -1})
+	if got := output(t, child(m, "save", m.Path(painter, "prompt.txt"), "a lion")); got != "EIO\n" {
+		t.Errorf("close() is %q, want EIO", got)
+	}
+	if got := sh(t, m, `cat "$M/`+painter+`/error.txt"; ls "$M/`+painter+`/latest"`); !strings.Contains(got, "before saving again") || has(got, "output-0.webp") {
+		t.Errorf("of a run that was not found: %q", got)
+	}
+	away.Stop()
+	mounted.Until(t, "the run is shown", func() bool {
+		return m.Command("cp", "-f", m.Path(painter, "latest", "output-0.webp"), m.Work).Run() == nil
+	})
+	if got := sh(t, m, `ls "$M/`+painter+`"`); has(got, "error.txt") {
+		t.Errorf("error.txt is still there: %q", got)
+	}
+	mounted.Until(t, "it is kept", func() bool {
+		return m.Command("sh", "-c", `test -n "$(find "$1" -path '*kept*' -type f -size +0)"`, "sh", m.Data).Run() == nil
+	})
+	if a.Creates() != 1 || a.Count("POST", "*/predictions") != 1 {
+		t.Errorf("%d runs by %d requests, want 1 by 1", a.Creates(), a.Count("POST", "*/predictions"))
+	}
+}
