@@ -48,10 +48,10 @@ func (f *FS) follow(p *api.Prediction, over func()) *flight {
 		ctx := f.life
 		last, err := f.api.Follow(ctx, p, func(p *api.Prediction) {
 			fl.speech.hold(p)
-			f.note(ctx, p, false)
+			f.note(ctx, p)
 		}, func(data string) bool { return f.hear(fl, data) })
 		if err == nil {
-			f.note(context.WithoutCancel(ctx), last, false)
+			f.note(context.WithoutCancel(ctx), last)
 			fl.last = last
 			f.tally.end(last.Status)
 		}

@@ -11,13 +11,8 @@ import (
 	"replicatefs/fs/tree"
 )
 
-// note takes in a prediction as it was just told; started says that it was
-// started here.
-func (f *FS) note(ctx context.Context, p *api.Prediction, started bool) error {
-	rec := f.record(p)
-	rec.Mine = rec.Mine || started
-	return f.store(ctx, rec)
-}
+// note takes in a prediction as it was just told.
+func (f *FS) note(ctx context.Context, p *api.Prediction) error { return f.store(ctx, f.record(p)) }
 
 // put takes in what a list told. Lists may leave logs out, so they never take
 // the place of what is known of a run under way, whose logs would go; that it
@@ -51,8 +46,8 @@ func (f *FS) record(p *api.Prediction) catalog.Record {
 			ID: p.ID, Model: p.Model, Version: p.Version, Status: p.Status, Source: p.Source, Deployment: p.Deployment,
 			Created: p.Created, Completed: p.Completed,
 			Done: p.Done(), Full: p.Done() && p.HasLogs && !p.DataRemoved, Removed: p.DataRemoved,
+			Mine:   f.claims.has(p.ID), // said each time: the disk may have been full when it was first
 			Layout: f.layoutOf(p),
-			Mine:   f.claims.has(p.ID), // also where the disk failed when it was started
 		},
 		Raw: p.Raw,
 	}

@@ -64,7 +64,7 @@ func TestListingReadsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.note(t.Context(), p, false)
+	w.note(t.Context(), p)
 	before, _ := w.catalog.Prediction("p")
 	if before.Layout == "" {
 		t.Fatal("no layout")

@@ -78,8 +78,10 @@ func (f *FS) look(l *lostRun) bool {
 
 // found takes a prediction for that of a run whose answer was lost.
 func (f *FS) found(r catalog.Run, p *api.Prediction) {
-	f.note(f.life, p, true)
+	noted := f.note(f.life, p)
 	f.follow(p, f.guard.join())
 	f.report(r, p.ID, nil)
-	f.forget(f.life, r.ID)
+	if noted == nil { // else the next mount finds it
+		f.forget(f.life, r.ID)
+	}
 }

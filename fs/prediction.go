@@ -59,7 +59,7 @@ func (f *FS) know(ctx context.Context, id string) error {
 		if err != nil {
 			return translate(err)
 		}
-		f.note(ctx, p, false)
+		f.note(ctx, p)
 		return nil
 	})
 }

@@ -151,7 +151,7 @@ func (f *FS) claim(id string) error {
 	if err != nil {
 		return translate(err)
 	}
-	err = f.note(f.life, p, true)
+	err = f.note(f.life, p)
 	f.follow(p, f.guard.join())
 	return err
 }

@@ -219,7 +219,7 @@ func (f *FS) create(ctx context.Context, where string, target api.Target, in jso
 	if err := f.catalog.PutRun(ctx, intent); err != nil {
 		f.log.Error("the id of a run could not be written down", "prediction", p.ID, "err", err)
 	}
-	if f.note(ctx, p, true) == nil { // else the next mount learns from the intent whose it is
+	if f.note(ctx, p) == nil { // else the next mount does it
 		f.forget(ctx, intent.ID)
 	}
 	return p, nil
