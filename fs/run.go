@@ -151,9 +151,12 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, what sheet) error {
 	if err != nil {
 		return f.explain(err, d.where)
 	}
-	send, cancel := context.WithTimeout(ctx, max(limit-f.now().Sub(begun), minSend))
+	// What the API holds is let go before it is given up here: the answer to a
+	// create that was given up must be looked for.
+	prefer := max(0, min(f.o.PreferWait, f.o.Wait-f.now().Sub(begun)))
+	send, cancel := context.WithTimeout(ctx, max(limit-f.now().Sub(begun), prefer+minSend))
 	defer cancel()
-	p, err := f.create(send, d.where, target, in)
+	p, err := f.create(send, d.where, target, in, prefer)
 	if err != nil {
 		release()
 		return f.explain(err, d.where)
@@ -184,10 +187,11 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, what sheet) error {
 // for its end is: its error can only be told before close() returns.
 const minSend = 10 * time.Second
 
-// create sends one prediction, never twice. The intent is on disk before the
+// create sends one prediction, never twice; the API may hold the request for as
+// long as prefer says. The intent is on disk before the
 // request leaves and the id right after, so that a crash between the two can
 // be looked into at the next start.
-func (f *FS) create(ctx context.Context, where string, target api.Target, in json.RawMessage) (*api.Prediction, error) {
+func (f *FS) create(ctx context.Context, where string, target api.Target, in json.RawMessage, prefer time.Duration) (*api.Prediction, error) {
 	intent := catalog.Run{
 		ID: strconv.FormatInt(f.now().UnixNano(), 36) + "-" + strconv.FormatUint(f.sends.Add(1), 36), Started: f.now(),
 		Model: target.Model, Version: target.Version, Deployment: target.Deployment, Input: in, Note: where,
@@ -196,7 +200,7 @@ func (f *FS) create(ctx context.Context, where string, target api.Target, in jso
 		return nil, fmt.Errorf("write down the run before sending it: %w", err)
 	}
 	done := f.claims.sending(runKey(intent))
-	p, err := f.api.Create(ctx, target, in, api.CreateOptions{PreferWait: f.o.PreferWait, CancelAfter: f.o.CancelAfter})
+	p, err := f.api.Create(ctx, target, in, api.CreateOptions{PreferWait: prefer, CancelAfter: f.o.CancelAfter})
 	if err == nil {
 		f.claims.take(p.ID)
 	}

@@ -226,6 +226,30 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
+// The API lets a create go when the time to prefer is over; its answer then
+// takes its way. It is not given up just before that: of equal runs nobody could
+// tell which is whose.
+func TestPreferWaitAsLongAsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: 20 * time.Second, PreferWait: time.Minute})
+		w.sim.Inject(sim.Fault{Method: "POST", Path: "*/predictions", Delay: 300 * time.Millisecond, Late: true, Times: -1})
+		start := time.Now()
+		done := make(chan error, 2)
+		for range 2 {
+			go func() { done <- w.save(slow+"/input.json", `{"prompt": "x", "seconds": 100}`) }()
+		}
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Errorf("close() gives %v", err)
+			}
+		}
+		if took := time.Since(start); took > 21*time.Second {
+			t.Errorf("close() took %v of a wait of 20 s", took)
+		}
+		w.creates(2)
+	})
+}
+
 func TestGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{}, Options{Wait: 10 * time.Second, MaxRuns: 1})
