@@ -113,6 +113,34 @@ func TestRefusedSave(t *testing.T) {
 	}
 }
 
+func TestSaveTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		if err := w.save(painter+"/prompt.txt", "yesterday's picture"); err != nil {
+			t.Fatal(err)
+		}
+		node, err := w.at(painter + "/prompt.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := node.(tree.Saver).Save(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if _, err := d.WriteAt(t.Context(), []byte("x"), maxSave); !errors.Is(err, tree.ErrTooLarge) {
+			t.Errorf("past the limit: %v", err)
+		}
+		if got := w.read(painter + "/error.txt"); !strings.Contains(got, "prompt.txt is too large: at most 100 MB") {
+			t.Errorf("error.txt says %q", got)
+		}
+		if got := w.names(painter + "/latest"); got != "error.txt status" {
+			t.Errorf("latest leads to %q", got)
+		}
+		w.creates(1)
+	})
+}
+
 func TestFailedRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})

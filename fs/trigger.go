@@ -2,6 +2,8 @@ package fs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	iofs "io/fs"
 	"sync"
@@ -44,7 +46,14 @@ func (t *trigger) Save(context.Context) (tree.Draft, error) {
 		return nil, tree.ErrReadOnly
 	}
 	b := &buffer{}
-	return &opening{buffer: b, commit: func(ctx context.Context) error { return t.desk.trigger(ctx, t.name, b.content()) }}, nil
+	return &opening{
+		buffer: b,
+		commit: func(ctx context.Context) error { return t.desk.trigger(ctx, t.name, b.content()) },
+		tooLarge: func() {
+			why := fmt.Sprintf("%s is too large: at most %d MB. A large file goes into a draft, or its address into input.json.", t.name, maxSave>>20)
+			t.desk.end(t.desk.begin(nil), &refusal{sentence: why, kind: tree.ErrTooLarge})
+		},
+	}, nil
 }
 
 // A scratch is a temporary file of an editor: it keeps what is written to it,
@@ -88,7 +97,18 @@ func (s *scratch) Save(context.Context) (tree.Draft, error) {
 // An opening is one opening of a trigger or temporary file.
 type opening struct {
 	*buffer
-	commit func(context.Context) error
+	commit   func(context.Context) error
+	tooLarge func() // says so; nil: nobody is told
+}
+
+// WriteAt refuses what is too large. There is no Commit after that, so it is
+// said here.
+func (d *opening) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	n, err := d.buffer.WriteAt(ctx, p, off)
+	if errors.Is(err, tree.ErrTooLarge) && d.tooLarge != nil {
+		d.tooLarge()
+	}
+	return n, err
 }
 
 func (d *opening) Commit(ctx context.Context) error { return d.commit(ctx) }
