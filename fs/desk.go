@@ -186,6 +186,9 @@ func (d *desk) Rename(ctx context.Context, name string, to tree.Dir, newName str
 	switch {
 	case s != nil && triggers[newName] != nil:
 		d.mu.Unlock()
+		if s.cut.Load() {
+			return d.refuseSize(newName)
+		}
 		if err := d.trigger(ctx, newName, s.content()); err != nil {
 			return err
 		}

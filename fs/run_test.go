@@ -137,6 +137,23 @@ func TestSaveTooLarge(t *testing.T) {
 		if got := w.names(painter + "/latest"); got != "error.txt status" {
 			t.Errorf("latest leads to %q", got)
 		}
+
+		// Nor is a temporary file sent that was cut, whoever moves it there.
+		dir := w.place(painter)
+		tmp, err := dir.Create(t.Context(), "prompt.txt.tmp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut, err := tmp.Save(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cut.Close()
+		cut.WriteAt(t.Context(), []byte("half"), 0)
+		cut.WriteAt(t.Context(), []byte("x"), maxSave)
+		if err := dir.Rename(t.Context(), "prompt.txt.tmp", dir, "prompt.txt"); !errors.Is(err, tree.ErrTooLarge) {
+			t.Errorf("the renaming of what was cut: %v", err)
+		}
 		w.creates(1)
 	})
 }

@@ -47,13 +47,18 @@ func (t *trigger) Save(context.Context) (tree.Draft, error) {
 	}
 	b := &buffer{}
 	return &opening{
-		buffer: b,
-		commit: func(ctx context.Context) error { return t.desk.trigger(ctx, t.name, b.content()) },
-		tooLarge: func() {
-			why := fmt.Sprintf("%s is too large: at most %d MB. A large file goes into a draft, or its address into input.json.", t.name, maxSave>>20)
-			t.desk.end(t.desk.begin(nil), &refusal{sentence: why, kind: tree.ErrTooLarge})
-		},
+		buffer:   b,
+		commit:   func(ctx context.Context) error { return t.desk.trigger(ctx, t.name, b.content()) },
+		tooLarge: func() { t.desk.refuseSize(t.name) },
 	}, nil
+}
+
+// refuseSize refuses a save that is too large.
+func (d *desk) refuseSize(name string) error {
+	why := fmt.Sprintf("%s is too large: at most %d MB. A large file goes into a draft, or its address into input.json.", name, maxSave>>20)
+	err := &refusal{sentence: why, kind: tree.ErrTooLarge}
+	d.end(d.begin(nil), err)
+	return err
 }
 
 // A scratch is a temporary file of an editor: it keeps what is written to it,
@@ -62,6 +67,7 @@ type scratch struct {
 	buffer
 	ino uint64
 	mod atomic.Int64 // seconds
+	cut atomic.Bool  // it was too large to be written whole
 	now func() time.Time
 }
 
@@ -88,10 +94,14 @@ func (s *scratch) Open(context.Context) (tree.Handle, error) { return tree.Memor
 
 // Save writes into the file itself: nothing needs a Commit to be seen.
 func (s *scratch) Save(context.Context) (tree.Draft, error) {
-	return &opening{buffer: &s.buffer, commit: func(context.Context) error {
-		s.mod.Store(s.now().Unix())
-		return nil
-	}}, nil
+	return &opening{
+		buffer: &s.buffer,
+		commit: func(context.Context) error {
+			s.mod.Store(s.now().Unix())
+			return nil
+		},
+		tooLarge: func() { s.cut.Store(true) },
+	}, nil
 }
 
 // An opening is one opening of a trigger or temporary file.
