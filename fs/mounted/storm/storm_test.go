@@ -237,15 +237,15 @@ func (s *storm) stop(by os.Signal) string {
 
 // unmount takes the mount from under those who read.
 func (s *storm) unmount() string {
-	how := "--force"
-	if s.user { // only root can end a connection
-		how = "--lazy"
+	if s.user { // only root can end a connection; else it waits for who walks, however long that takes
+		s.mount.Kill()
+		return "killed"
 	}
-	if out, err := s.mount.Command(mounted.Program(s.T), "unmount", how, s.mount.Dir).CombinedOutput(); err != nil {
-		s.Errorf("unmount %s: %v: %s; seed %d", how, err, out, s.seed)
+	if out, err := s.mount.Command(mounted.Program(s.T), "unmount", "--force", s.mount.Dir).CombinedOutput(); err != nil {
+		s.Errorf("unmount --force: %v: %s; seed %d", err, out, s.seed)
 	}
 	s.ends("the program, whose mount was taken away,")
-	return "unmount " + how
+	return "unmount --force"
 }
 
 // ends waits for the program to do so.
