@@ -39,13 +39,14 @@
 //	check.go       an input against rules.go, what a model's schema (schema.go) says of it
 //	complaint.go   what the rules forbid, in words; errors.go refusals
 //	save.go        a save and what became of it; run.go what it does, guard.go how often
-//	flight.go      runs being watched; resume.go, adopt.go those of earlier mounts and lost answers
+//	flight.go      runs being watched; resume.go those of earlier mounts
+//	adopt.go       a run whose answer was lost, found in the list; lost.go what is still looked for
 //
 // What goes on behind:
 //
 //	sync.go        news from the API into the catalog; intake.go what news does there
 //	crawl.go       the past into the catalog
-//	keep.go        outputs brought here for good; fetch.go those of a path
+//	keep.go        outputs brought here for good; forgotten.go those given up; fetch.go those of a path
 //	path.go        runs and URLs behind a path, for commands
 //	ask.go         questions asked once for all; misses.go those whose answer was no
 //	reach.go       output hosts that do not answer
