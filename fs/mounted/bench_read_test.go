@@ -129,10 +129,13 @@ func BenchmarkReadCold(b *testing.B) {
 	for _, test := range []struct {
 		set    setting
 		size   int64
-		rclone [][2]string // its best settings
+		rclone [][][2]string // settings, of which the best counts
 	}{
-		{settingA, 256 << 20, [][2]string{{"--vfs-read-chunk-streams", "16"}, {"--vfs-read-chunk-size", "4M"}}},
-		{settingB, 1 << 30, [][2]string{{"--vfs-read-chunk-streams", "4"}, {"--vfs-read-chunk-size", "32M"}, {"--buffer-size", "32M"}}},
+		{settingA, 256 << 20, [][][2]string{{{"--vfs-read-chunk-streams", "16"}, {"--vfs-read-chunk-size", "4M"}}}},
+		{settingB, 1 << 30, [][][2]string{
+			nil, // its own
+			{{"--vfs-read-chunk-streams", "4"}, {"--vfs-read-chunk-size", "32M"}, {"--buffer-size", "32M"}},
+		}},
 	} {
 		b.Run(test.set.name, func(b *testing.B) {
 			users(b, func(b *testing.B, user bool) {
@@ -151,13 +154,19 @@ func BenchmarkReadCold(b *testing.B) {
 					requests, conns, moved = float64(o.requests.Load()), float64(o.conns.Load()), float64(o.sent.Load())/(1<<20)
 					cpu, rss = usage(b, m.PID())
 					for _, peer := range peers {
-						dir, end := peer.mount(b, user, ":http:", append(test.rclone, [2]string{"--http-url", o.URL + "/"})...)
-						cmd := exec.Command("cat", filepath.Join(dir, "big.bin"))
-						if user {
-							cmd = m.cat(filepath.Join(dir, "big.bin"))
+						var best time.Duration
+						for _, options := range test.rclone {
+							dir, end := peer.mount(b, user, ":http:", append(options, [2]string{"--http-url", o.URL + "/"})...)
+							cmd := exec.Command("cat", filepath.Join(dir, "big.bin"))
+							if user {
+								cmd = m.cat(filepath.Join(dir, "big.bin"))
+							}
+							if took := run(b, cmd); best == 0 || took < best {
+								best = took
+							}
+							end()
 						}
-						theirs[peer.unit] = append(theirs[peer.unit], run(b, cmd))
-						end()
+						theirs[peer.unit] = append(theirs[peer.unit], best)
 					}
 				}
 				we := median(ours)
