@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"sync"
+	"time"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fuse"
 
@@ -12,6 +13,13 @@ import (
 // what the kernel knows is right again when its time is over: tree.Info.Valid
 // is short for all that changes.
 const backlog = 1 << 16
+
+// pause is the time between two rounds, and so between two changes of one node
+// that the kernel is told of. From what it is told on, it takes every answer
+// that is on its way for an old one, and leaves out what that says. Of a node
+// that is new to it this is also the mode: without one it refuses an ordinary
+// user with EACCES, if the next change comes before it could ask again.
+const pause = 20 * time.Millisecond
 
 // A notifier tells the kernel what changed by itself, from one goroutine.
 //
@@ -85,7 +93,7 @@ func (q *notifier) shrink() {
 	q.signal()
 }
 
-// run sends until close.
+// run sends until close: at once what comes after a pause, then round by round.
 func (q *notifier) run() {
 	defer close(q.done)
 	for {
@@ -94,14 +102,31 @@ func (q *notifier) run() {
 			return
 		case <-q.wake:
 		}
-		for q.next() {
+		for range q.round() {
+			q.next()
 			select {
 			case <-q.stop:
 				return
 			default:
 			}
 		}
+		select {
+		case <-q.stop:
+			return
+		case <-time.After(pause):
+		}
 	}
+}
+
+// round is how much there is to send now. What comes meanwhile is for the next.
+func (q *notifier) round() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.queue)
+	if q.prune {
+		n++
+	}
+	return n
 }
 
 // close ends run and waits for it. The mount must be gone by then, or run
@@ -111,26 +136,22 @@ func (q *notifier) close() {
 	<-q.done
 }
 
-// next sends one change, and says whether there may be more.
-func (q *notifier) next() bool {
+// next sends one change, or makes the table smaller.
+func (q *notifier) next() {
 	q.mu.Lock()
 	if q.prune {
 		q.prune = false
 		q.mu.Unlock()
 		q.b.prune(q.stop)
-		return true
-	}
-	if len(q.queue) == 0 {
-		q.queue = nil // a burst must not keep its memory
-		q.mu.Unlock()
-		return false
+		return
 	}
 	c := tree.Change{Node: q.queue[0], Content: q.waiting[q.queue[0]]}
-	q.queue = q.queue[1:]
+	if q.queue = q.queue[1:]; len(q.queue) == 0 {
+		q.queue = nil // a burst must not keep its memory
+	}
 	delete(q.waiting, c.Node)
 	q.mu.Unlock()
 	q.send(c)
-	return true
 }
 
 func (q *notifier) send(c tree.Change) {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"replicatefs/fs/tree"
 )
@@ -23,6 +24,7 @@ func notify(t *testing.T, f func(t *testing.T, b *bound)) {
 
 func (b *bound) told(want ...string) {
 	b.t.Helper()
+	time.Sleep(2 * pause)
 	synctest.Wait()
 	if got := b.kernel.all(); !slices.Equal(got, want) {
 		b.t.Errorf("the kernel was told %q, want %q", got, want)
@@ -41,6 +43,21 @@ func TestNotify(t *testing.T) {
 		synctest.Wait()
 		b.news.add(tree.Change{Node: tree.Ino("nobody"), Content: true})
 		b.told("inode 1 0 0", fmt.Sprintf("inode %d -1 0", run), fmt.Sprintf("inode %d -1 0", status), fmt.Sprintf("inode %d 0 0", status))
+	})
+}
+
+// The kernel must have the time to ask about a node between two changes of it.
+func TestNotifyLeavesTimeToAsk(t *testing.T) {
+	notify(t, func(t *testing.T, b *bound) {
+		id := b.lookup("run").NodeId
+		for range 10 {
+			b.news.add(tree.Change{Node: id})
+			synctest.Wait()
+		}
+		if got := b.kernel.all(); len(got) != 1 {
+			t.Errorf("the kernel was told %q at once, want one change", got)
+		}
+		b.told(fmt.Sprintf("inode %d -1 0", id), fmt.Sprintf("inode %d -1 0", id))
 	})
 }
 
@@ -89,6 +106,7 @@ func TestNotifyNeverBlocksAndForgetsNothingItTook(t *testing.T) {
 			t.Errorf("logged %d times, want once", n)
 		}
 		close(b.kernel.block)
+		time.Sleep(2 * pause)
 		synctest.Wait()
 		if got := len(b.kernel.all()); got != backlog+10-dropped {
 			t.Errorf("the kernel was told %d changes, want %d", got, backlog+10-dropped)
