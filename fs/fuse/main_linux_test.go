@@ -27,15 +27,27 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(daemonVar); dir != "" {
 		os.Exit(daemon(dir))
 	}
+	// A folder of its own tells what is left behind from what others mount.
+	dir, err := os.MkdirTemp("", "fuse-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o711) // ordinary users pass through
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv("TMPDIR", dir)
 	code := m.Run()
 	if left := ourMounts(); left != "" {
 		fmt.Fprintf(os.Stderr, "mounts are left behind:\n%s\n", left)
-		code = 1
+		code = max(code, 1)
+	} else {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
 
-// ourMounts returns the lines of mounts in temporary folders of tests.
+// ourMounts returns the lines of mounts in temporary folders of these tests.
 func ourMounts() string {
 	b, _ := os.ReadFile("/proc/self/mounts")
 	var ours strings.Builder
