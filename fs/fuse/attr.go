@@ -87,6 +87,17 @@ func (b *binding) nameless(id uint64, err error) (tree.Info, error) {
 	return info, err
 }
 
+// echo shows a process the size of what it has just saved.
+func (b *binding) echo(n tree.Node, pid uint32, a *gofuse.Attr) bool {
+	content, ok := b.echoes.hear(n.Ino(), b.procs, pid)
+	if !ok || a.Size != 0 {
+		return false
+	}
+	a.Size = uint64(len(content))
+	a.Blocks = (a.Size + 511) / 512
+	return true
+}
+
 func (b *binding) GetAttr(cancel <-chan struct{}, in *gofuse.GetAttrIn, out *gofuse.AttrOut) gofuse.Status {
 	n, ok := b.nodes.node(in.NodeId)
 	if !ok {
@@ -102,9 +113,7 @@ func (b *binding) GetAttr(cancel <-chan struct{}, in *gofuse.GetAttrIn, out *gof
 		return b.fail("stat", aName, in.NodeId, "", err)
 	}
 	out.SetTimeout(b.attr(in.NodeId, n, info, &out.Attr))
-	if content, ok := b.echoes.hear(n.Ino(), b.procs, in.Pid); ok && out.Size == 0 {
-		out.Size = uint64(len(content))
-		out.Blocks = (out.Size + 511) / 512
+	if b.echo(n, in.Pid, &out.Attr) {
 		out.SetTimeout(0)
 	}
 	if in.Flags()&gofuse.FUSE_GETATTR_FH != 0 {

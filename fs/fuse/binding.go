@@ -196,6 +196,9 @@ func (b *binding) Lookup(cancel <-chan struct{}, h *gofuse.InHeader, name string
 	if err == nil {
 		err = b.entry(ctx, dir, n, out)
 	}
+	if err == nil && b.echo(n, h.Pid, &out.Attr) {
+		out.SetAttrTimeout(0) // the kernel may do without asking again
+	}
 	status = b.fail("lookup", aName, h.NodeId, name, err)
 	if status == gofuse.ENOENT && errors.Is(err, iofs.ErrNotExist) {
 		// A number of 0 with a time is a name that the kernel may believe to
