@@ -14,11 +14,13 @@ import (
 // is short for all that changes.
 const backlog = 1 << 16
 
-// pause is the time between two rounds, and so between two changes of one node
-// that the kernel is told of. From what it is told on, it takes every answer
-// that is on its way for an old one, and leaves out what that says. Of a node
-// that is new to it this is also the mode: without one it refuses an ordinary
-// user with EACCES, if the next change comes before it could ask again.
+// pause is how long a change waits until the kernel is told of it, along with
+// those that come meanwhile. From then on the kernel takes every answer that is
+// on its way for an old one, and leaves out what it says. But much of what
+// changes does so because somebody looks, and the answer to that is on its way
+// just then. Of a node that is new to the kernel it would leave out the mode
+// too, and refuse an ordinary user with EACCES if that happens once more before
+// it could ask again.
 const pause = 20 * time.Millisecond
 
 // A notifier tells the kernel what changed by itself, from one goroutine.
@@ -93,7 +95,7 @@ func (q *notifier) shrink() {
 	q.signal()
 }
 
-// run sends until close: at once what comes after a pause, then round by round.
+// run sends until close.
 func (q *notifier) run() {
 	defer close(q.done)
 	for {
@@ -102,6 +104,11 @@ func (q *notifier) run() {
 			return
 		case <-q.wake:
 		}
+		select {
+		case <-q.stop:
+			return
+		case <-time.After(pause):
+		}
 		for range q.round() {
 			q.next()
 			select {
@@ -109,11 +116,6 @@ func (q *notifier) run() {
 				return
 			default:
 			}
-		}
-		select {
-		case <-q.stop:
-			return
-		case <-time.After(pause):
 		}
 	}
 }

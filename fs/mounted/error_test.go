@@ -41,7 +41,7 @@ func TestCannotMount(t *testing.T) {
 		}, 1, []string{"account"}},
 		{"no URL", func(t *testing.T) mounted.Options {
 			return mounted.Options{Flags: []string{"--base-url", "replicate"}}
-		}, 1, []string{"replicate"}},
+		}, 2, []string{"replicate"}},
 		{"missing folder", func(t *testing.T) mounted.Options { return refused("/nowhere/mnt") }, 1, []string{"/nowhere/mnt", "mkdir"}},
 		{"file", func(t *testing.T) mounted.Options { return refused(file(t)) }, 1, []string{"is a file", "empty folder"}},
 		{"folder with something in it", func(t *testing.T) mounted.Options { return refused(filepath.Dir(file(t))) }, 1, []string{"something in it", "empty folder"}},
