@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"replicatefs/api/sim"
+	"replicatefs/fs/tree"
 )
 
 // While predictions cannot be written down, a run that was started is not
@@ -57,5 +58,30 @@ func TestStartedOnAFullDisk(t *testing.T) {
 				w.creates(1)
 			})
 		})
+	}
+}
+
+// While predictions cannot be written down, one that is asked for by its id is
+// an error, not a folder without permissions.
+func TestLookOnAFullDisk(t *testing.T) {
+	w := newWorld(t, sim.Options{}, Options{})
+	id := w.sim.Add(sim.Prediction{Model: "acme/blob", Status: sim.Succeeded, Output: sim.NewBlob("out.bin", 10)})
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "catalog.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE TRIGGER full BEFORE INSERT ON prediction BEGIN SELECT RAISE(ABORT, 'no space'); END`); err != nil {
+		t.Fatal(err)
+	}
+	dir := &predictionDir{w.FS, id}
+	if info, err := dir.Info(t.Context()); err == nil {
+		t.Errorf("what could not be written down is told as %+v", info)
+	}
+	if _, err := db.Exec(`DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := dir.Info(t.Context()); err != nil || info.Mode != tree.DirMode {
+		t.Errorf("with room again: %+v, %v", info, err)
 	}
 }

@@ -59,8 +59,7 @@ func (f *FS) know(ctx context.Context, id string) error {
 		if err != nil {
 			return translate(err)
 		}
-		f.note(ctx, p)
-		return nil
+		return f.note(ctx, p) // what is not written down cannot be shown
 	})
 }
 

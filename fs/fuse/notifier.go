@@ -2,7 +2,6 @@ package fuse
 
 import (
 	"sync"
-	"time"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fuse"
 
@@ -13,15 +12,6 @@ import (
 // what the kernel knows is right again when its time is over: tree.Info.Valid
 // is short for all that changes.
 const backlog = 1 << 16
-
-// pause is how long a change waits until the kernel is told of it, along with
-// those that come meanwhile. From then on the kernel takes every answer that is
-// on its way for an old one, and leaves out what it says. But much of what
-// changes does so because somebody looks, and the answer to that is on its way
-// just then. Of a node that is new to the kernel it would leave out the mode
-// too, and refuse an ordinary user with EACCES if that happens once more before
-// it could ask again.
-const pause = 20 * time.Millisecond
 
 // A notifier tells the kernel what changed by itself, from one goroutine.
 //
@@ -104,13 +94,7 @@ func (q *notifier) run() {
 			return
 		case <-q.wake:
 		}
-		select {
-		case <-q.stop:
-			return
-		case <-time.After(pause):
-		}
-		for range q.round() {
-			q.next()
+		for q.next() {
 			select {
 			case <-q.stop:
 				return
@@ -120,17 +104,6 @@ func (q *notifier) run() {
 	}
 }
 
-// round is how much there is to send now. What comes meanwhile is for the next.
-func (q *notifier) round() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := len(q.queue)
-	if q.prune {
-		n++
-	}
-	return n
-}
-
 // close ends run and waits for it. The mount must be gone by then, or run
 // could be waiting in the kernel.
 func (q *notifier) close() {
@@ -138,22 +111,26 @@ func (q *notifier) close() {
 	<-q.done
 }
 
-// next sends one change, or makes the table smaller.
-func (q *notifier) next() {
+// next sends one change, and says whether there may be more.
+func (q *notifier) next() bool {
 	q.mu.Lock()
 	if q.prune {
 		q.prune = false
 		q.mu.Unlock()
 		q.b.prune(q.stop)
-		return
+		return true
+	}
+	if len(q.queue) == 0 {
+		q.queue = nil // a burst must not keep its memory
+		q.mu.Unlock()
+		return false
 	}
 	c := tree.Change{Node: q.queue[0], Content: q.waiting[q.queue[0]]}
-	if q.queue = q.queue[1:]; len(q.queue) == 0 {
-		q.queue = nil // a burst must not keep its memory
-	}
+	q.queue = q.queue[1:]
 	delete(q.waiting, c.Node)
 	q.mu.Unlock()
 	q.send(c)
+	return true
 }
 
 func (q *notifier) send(c tree.Change) {

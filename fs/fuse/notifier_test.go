@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"replicatefs/fs/tree"
 )
@@ -22,15 +21,9 @@ func notify(t *testing.T, f func(t *testing.T, b *bound)) {
 	})
 }
 
-// settle lets the kernel be told of what it is to be told of now.
-func settle() {
-	time.Sleep(2 * pause)
-	synctest.Wait()
-}
-
 func (b *bound) told(want ...string) {
 	b.t.Helper()
-	settle()
+	synctest.Wait()
 	if got := b.kernel.all(); !slices.Equal(got, want) {
 		b.t.Errorf("the kernel was told %q, want %q", got, want)
 	}
@@ -43,27 +36,11 @@ func TestNotify(t *testing.T) {
 		b.news.add(tree.Change{Node: tree.Ino("root"), Content: true})
 		b.news.add(tree.Change{Node: run})
 		b.news.add(tree.Change{Node: status})
-		settle()
+		synctest.Wait()
 		b.news.add(tree.Change{Node: status, Content: true})
-		settle()
+		synctest.Wait()
 		b.news.add(tree.Change{Node: tree.Ino("nobody"), Content: true})
 		b.told("inode 1 0 0", fmt.Sprintf("inode %d -1 0", run), fmt.Sprintf("inode %d -1 0", status), fmt.Sprintf("inode %d 0 0", status))
-	})
-}
-
-// The kernel must have taken in the answer to who looked, before it is told
-// what changed by that.
-func TestNotifyWaitsForAnswers(t *testing.T) {
-	notify(t, func(t *testing.T, b *bound) {
-		id := b.lookup("run").NodeId
-		for range 10 {
-			b.news.add(tree.Change{Node: id})
-			synctest.Wait()
-		}
-		if got := b.kernel.all(); len(got) != 0 {
-			t.Errorf("the kernel was told %q at once", got)
-		}
-		b.told(fmt.Sprintf("inode %d -1 0", id))
 	})
 }
 
@@ -72,7 +49,7 @@ func TestNotifyLeavesThePagesOfOpenFiles(t *testing.T) {
 		id := b.lookup("run/status").NodeId
 		out := b.open(id, syscall.O_RDONLY)
 		b.news.add(tree.Change{Node: id, Content: true})
-		settle()
+		synctest.Wait()
 		b.release(id, out.Fh)
 		b.news.add(tree.Change{Node: id, Content: true})
 		b.told(fmt.Sprintf("inode %d -1 0", id), fmt.Sprintf("inode %d 0 0", id))
@@ -84,7 +61,7 @@ func TestNotifyTellsOnceWhatIsSaidOften(t *testing.T) {
 		id := b.lookup("run").NodeId
 		b.kernel.block = make(chan struct{})
 		b.news.add(tree.Change{Node: tree.Ino("root")})
-		settle() // busy with it
+		synctest.Wait() // busy with it
 		for range 1000 {
 			b.news.add(tree.Change{Node: id})
 			b.news.add(tree.Change{Node: id, Content: true})
@@ -112,7 +89,7 @@ func TestNotifyNeverBlocksAndForgetsNothingItTook(t *testing.T) {
 			t.Errorf("logged %d times, want once", n)
 		}
 		close(b.kernel.block)
-		settle()
+		synctest.Wait()
 		if got := len(b.kernel.all()); got != backlog+10-dropped {
 			t.Errorf("the kernel was told %d changes, want %d", got, backlog+10-dropped)
 		}
@@ -126,7 +103,7 @@ func TestPrune(t *testing.T) {
 			b.nodes.link(tree.Bytes(1000+i, when, nil))
 			b.linked()
 		}
-		settle()
+		synctest.Wait()
 		asked := 0
 		for _, s := range b.kernel.all() {
 			var n int
