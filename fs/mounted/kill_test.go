@@ -2,7 +2,6 @@ package mounted_test
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -166,18 +165,10 @@ func TestServerRestarts(t *testing.T) {
 	m := a.Mount(mounted.Options{})
 	s, _ := save(t, m, m.Path(puppet, "prompt.txt"))
 	id := latestWhenThere(t, m, puppet)
-	url, err := url.Parse(a.Server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.Server.Close()
-	s.waits(t)
-	a.Set(id, func(p *sim.Prediction) { p.Status, p.Output = sim.Succeeded, "roar" })
-	again, err := a.Serve(t.Context(), url.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.Close()
+	a.Restart(func() {
+		s.waits(t)
+		a.Set(id, ends)
+	})
 	if got := s.next(t); got != "ok" {
 		t.Errorf("close() is %s, want ok", got)
 	}

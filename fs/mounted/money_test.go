@@ -99,7 +99,7 @@ func TestMoney(t *testing.T) {
 							t.Fatal(err)
 						}
 						mounted.Until(t, "the create has come", func() bool { return injected.Fired() == 1 && a.Creates()-before == f.runs })
-						restart(t, a)
+						a.Restart(func() {})
 						word, err := io.ReadAll(said)
 						if closed = string(word); err != nil || saver.Wait() != nil {
 							t.Fatalf("the program that saves: %q, %v", closed, err)
@@ -172,22 +172,6 @@ func TestNobodyReads(t *testing.T) {
 	if got := sh(t, m, `cat "$M/`+painter+`/error.txt"`); !strings.Contains(got, "before saving again") {
 		t.Errorf("error.txt says %q", got)
 	}
-}
-
-// restart ends the server in the middle of what it does and starts another on
-// the same account and address.
-func restart(t *testing.T, a *mounted.Account) {
-	t.Helper()
-	at, err := url.Parse(a.Server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.Server.Close()
-	again, err := a.Serve(t.Context(), at.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { again.Close() })
 }
 
 // The answer to a create is lost, and then the list cannot be read for longer

@@ -37,7 +37,9 @@ import (
 type Account struct {
 	*sim.Sim
 	Server *sim.Server
-	tb     testing.TB
+
+	addr string // of the API
+	tb   testing.TB
 }
 
 // Serve makes one. Runs are over at once unless o.Speed says otherwise.
@@ -47,19 +49,44 @@ func Serve(tb testing.TB, o sim.Options) *Account {
 		o.Speed = sim.Instant
 	}
 	s := sim.New(o)
-	// Not until tb.Context ends, which is before the mounts on it are stopped.
-	server, err := s.Serve(context.WithoutCancel(tb.Context()), "127.0.0.1:0")
+	addr, free, err := reserve()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	a := &Account{Sim: s, addr: addr, tb: tb}
+	a.serve()
 	tb.Cleanup(func() {
-		server.Close()
+		a.Server.Close()
 		s.Close()
+		if err := free(); err != nil {
+			tb.Error(err)
+		}
 		if leaks := s.Leaks(); len(leaks) > 0 {
 			tb.Errorf("the token reached other hosts: %v", leaks)
 		}
 	})
-	return &Account{s, server, tb}
+	return a
+}
+
+// serve begins to serve the account.
+func (a *Account) serve() {
+	a.tb.Helper()
+	// Not until tb.Context ends, which is before the mounts on it are stopped.
+	server, err := a.Sim.Serve(context.WithoutCancel(a.tb.Context()), a.addr)
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+	a.Server = server
+}
+
+// Restart ends the server in the middle of what it does and, after meanwhile,
+// starts another for the same account at the same address. Between the two,
+// connections to the API are refused.
+func (a *Account) Restart(meanwhile func()) {
+	a.tb.Helper()
+	a.Server.Close()
+	meanwhile()
+	a.serve()
 }
 
 // Options say how an account is mounted.

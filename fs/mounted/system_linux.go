@@ -1,7 +1,9 @@
 package mounted
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,29 @@ func attributes(user identity) *syscall.SysProcAttr {
 		a.Credential = &syscall.Credential{Uid: uint32(user.uid), Gid: uint32(user.gid)}
 	}
 	return a
+}
+
+// reserve returns an address of loopback with a port that nobody else is given
+// until free is called. A socket is bound to it and does not listen: a server
+// may, because both say SO_REUSEADDR, and whoever dials while none does is
+// refused.
+func reserve() (addr string, free func() error, err error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	free = func() error { return syscall.Close(fd) }
+	err = errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+	)
+	at, named := syscall.Getsockname(fd)
+	in, ok := at.(*syscall.SockaddrInet4)
+	if err = errors.Join(err, named); err != nil || !ok {
+		free()
+		return "", nil, fmt.Errorf("reserve a port: %w", err)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), uint16(in.Port)).String(), free, nil
 }
 
 // mountsIn are the mounted folders in dir, or dir itself. Nothing is looked

@@ -1,7 +1,6 @@
 package mounted_test
 
 import (
-	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,17 +79,7 @@ func TestWaitGoesOn(t *testing.T) {
 		onDesks(t, mounted.Options{}, func(t *testing.T, m *mounted.Mount, folder, file, text string) {
 			closed := saving(t, m, m.Path(folder, file), text)
 			id := latestWhenThere(t, m, folder)
-			at, err := url.Parse(m.Server.URL())
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.Server.Close()
-			m.Set(id, ends)
-			again, err := m.Serve(t.Context(), at.Host)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer again.Close()
+			m.Account.Restart(func() { m.Set(id, ends) })
 			closes(t, closed, "ok")
 			landed(t, m, folder, id)
 		})
