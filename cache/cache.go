@@ -206,10 +206,10 @@ func (c *Cache) Close() error {
 	}
 	c.closed = true
 	c.mu.Unlock()
+	c.stop(ErrClosed) // first: who sees it begins nothing that spawn would refuse
 	c.endMu.Lock()
 	c.ended = true
 	c.endMu.Unlock()
-	c.stop(ErrClosed)
 	c.wg.Wait()
 	var err error
 	if c.disk != nil {

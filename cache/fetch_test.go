@@ -498,3 +498,23 @@ func TestLongReads(t *testing.T) {
 		}
 	})
 }
+
+// TestReadDuringClose reads on in order, as one who fills holes does, while the cache ends and begins no fetch any more.
+func TestReadDuringClose(t *testing.T) {
+	c := newCache(t, Options{})
+	f := (&origin{}).file("f", 100*mib)
+	r := c.Open(f)
+	defer r.Close()
+	readAt(t, r, f, 0, 2*mib)
+	c.stop(ErrClosed)
+	c.endMu.Lock()
+	c.ended = true
+	c.endMu.Unlock()
+	var err error
+	for off := int64(2 * mib); err == nil && off < f.Size(); off += mib {
+		_, err = r.ReadAt(t.Context(), make([]byte, mib), off)
+	}
+	if !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v, want %v", err, ErrClosed)
+	}
+}

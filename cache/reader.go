@@ -239,6 +239,9 @@ func (r *Reader) countLocked() {
 
 // pumpLocked asks for what the window wants ahead.
 func (r *Reader) pumpLocked() {
+	if r.c.ctx.Err() != nil {
+		return // each fetch would be over at once, and asked for again, without end
+	}
 	a := r.c.meter.advise()
 	most := min(a.width, r.c.share())
 	if r.quiet {

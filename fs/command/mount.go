@@ -140,11 +140,32 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	if gone {
 		return nil
 	}
+	return end(server)
+}
+
+// end unmounts, and waits for those who use the mount. A second signal has it
+// wait for nobody, and a third one is the system's to deal with.
+func end(server *fuse.Server) error {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
 	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
 	defer cancel()
-	err = server.Unmount(limit)
-	server.Wait()
-	return err
+	ended := make(chan error, 1)
+	go func() {
+		err := server.Unmount(limit)
+		server.Wait()
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-again:
+	}
+	signal.Stop(again)
+	limit, cancel = context.WithTimeout(context.Background(), busyLimit)
+	defer cancel()
+	return server.Unmount(limit)
 }
 
 // untilEnd returns when the mount is to end, or with true when somebody has

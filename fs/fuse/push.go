@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"slices"
 
@@ -31,10 +32,11 @@ var pageSize = int64(os.Getpagesize())
 //
 // Pages that a read under way asks for are left out. Its answer brings them
 // anyway; until then the kernel has locked them, and who pushes them waits for
-// it. Were the program killed just then, that wait could never end: the thread
-// keeps the connection open whose end would end it, and the mount hangs. A read
-// that has not come to us yet can still lock a page under our hands, but only
-// for as long as it takes to come.
+// it. Were the program to end just then, that wait could never end: the thread
+// keeps the connection open whose end would end it, and the mount hangs. So
+// the reads are looked at when it is our turn, at the last moment, and an end
+// that is not a crash waits for the pushes first (stopPushing). What is left
+// is a read that has not come to us yet.
 //
 // Only files open cached come here (the kernel looks at no pages otherwise),
 // and only whole pages within the size: bytes past the size would make the
@@ -45,40 +47,51 @@ func (b *binding) push(r *reader, off int64, p []byte) {
 		b.log.Debug("piece not pushed, it is no whole pages of the file", "ino", r.id, "off", off, "len", len(p))
 		return
 	}
-	var reads []span
-	b.nodes.look(r.id, func(o *opened) { reads = slices.Clone(o.reads) })
-	for _, free := range without(span{off, end}, reads) {
-		if !b.store(r, free.from, p[free.from-off:free.to-off]) {
+	for n := 0; len(p) > 0; off, p = off+int64(n), p[n:] {
+		n = min(len(p), piece)
+		select {
+		case b.pages <- struct{}{}:
+		case <-b.quit:
+			return
+		}
+		stored := b.store(r, off, p[:n])
+		<-b.pages
+		if !stored {
 			return
 		}
 	}
 }
 
-// store puts whole pages into the kernel's cache; false if nobody reads them
-// any more.
+// store puts whole pages into the kernel's cache, but for those that are being
+// read; false if nobody reads the file any more.
 func (b *binding) store(r *reader, off int64, p []byte) bool {
-	for len(p) > 0 {
-		select {
-		case b.pages <- struct{}{}:
-		case <-b.quit:
+	var reads []span
+	b.nodes.look(r.id, func(o *opened) { reads = slices.Clone(o.reads) })
+	for _, free := range without(span{off, off + int64(len(p))}, reads) {
+		if r.done.Load() {
 			return false
 		}
-		n := min(len(p), piece)
-		var status gofuse.Status
-		if !r.done.Load() {
-			status = b.kernel.InodeNotifyStoreCache(r.id, off, p[:n])
-		}
-		<-b.pages
 		// ENOENT is a file that the kernel has forgotten, others are a mount
 		// that is ending: all of them say that nobody reads.
-		if r.done.Load() || status != gofuse.OK {
+		if b.kernel.InodeNotifyStoreCache(r.id, free.from, p[free.from-off:free.to-off]) != gofuse.OK {
 			return false
 		}
-		b.pushed.Add(int64(n))
-		off += int64(n)
-		p = p[n:]
+		b.pushed.Add(free.to - free.from)
 	}
-	return true
+	return !r.done.Load()
+}
+
+// stopPushing waits for the pushes under way, until ctx ends, and lets no more
+// begin. Requests must still be answered meanwhile.
+func (b *binding) stopPushing(ctx context.Context) {
+	for range pushers {
+		select {
+		case b.pages <- struct{}{}: // and never given back
+		case <-ctx.Done():
+			b.log.Warn("what is being put into the kernel's cache does not get there", "because", context.Cause(ctx))
+			return
+		}
+	}
 }
 
 // A span is the bytes [from, to) of a file.

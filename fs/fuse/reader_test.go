@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fuse"
 
@@ -269,6 +271,56 @@ func TestAStuckPushStopsNobody(t *testing.T) {
 	close(b.quit) // those that wait for a turn leave
 	close(b.kernel.block)
 	<-done
+}
+
+// A read that comes while a push waits for its turn is not in its way: the
+// kernel has locked the pages of the read until it is answered.
+func TestPushMakesWayForReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bind(t, Options{})
+		id := b.lookup("run").NodeId
+		for range pushers {
+			b.pages <- struct{}{}
+		}
+		go b.push(&reader{id: id, size: 1 << 30}, 0, make([]byte, 4*pageSize))
+		synctest.Wait()
+		b.nodes.with(id, func(o *opened) { o.cached, o.reads = 1, []span{{pageSize, 2 * pageSize}} })
+		<-b.pages
+		synctest.Wait()
+		want := []string{
+			fmt.Sprintf("store %d 0+%d", id, pageSize),
+			fmt.Sprintf("store %d %d+%d", id, 2*pageSize, 2*pageSize),
+		}
+		if got := b.kernel.all(); !slices.Equal(got, want) {
+			t.Errorf("pushed %q, want %q", got, want)
+		}
+	})
+}
+
+func TestStopPushing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bind(t, Options{})
+		b.kernel.block = make(chan struct{})
+		r := &reader{id: 5, size: 1 << 30}
+		go b.push(r, 0, make([]byte, 2*piece))
+		synctest.Wait()
+		close(b.quit)
+		hasty, cancel := context.WithCancel(t.Context())
+		cancel()
+		b.stopPushing(hasty) // gives up
+		stopped := false
+		go func() { b.stopPushing(t.Context()); stopped = true }()
+		synctest.Wait()
+		if stopped {
+			t.Error("nobody waits for a push under way")
+		}
+		close(b.kernel.block)
+		synctest.Wait()
+		b.push(r, 0, make([]byte, pageSize))
+		if want := []string{fmt.Sprintf("store 5 0+%d", piece)}; !slices.Equal(b.kernel.all(), want) {
+			t.Errorf("pushed %q, want %q", b.kernel.all(), want)
+		}
+	})
 }
 
 // counting is an announcing handle that counts its reads.

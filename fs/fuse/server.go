@@ -82,7 +82,10 @@ func (s *Server) Unmount(ctx context.Context) error {
 	s.tried = true
 	s.mu.Unlock()
 	if force {
-		s.force.Do(func() { close(s.b.quit) })
+		s.force.Do(func() {
+			close(s.b.quit)
+			s.b.stopPushing(ctx)
+		})
 	}
 	if err := s.detach(ctx, force); err != nil {
 		return err

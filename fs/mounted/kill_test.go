@@ -2,8 +2,10 @@ package mounted_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,6 +127,52 @@ func TestTakeOverWhileInUse(t *testing.T) {
 	if got := sh(t, m, `ls "$M"`); !has(got, "README.md") {
 		t.Errorf("the mount has %q", got)
 	}
+}
+
+// Told to end, the program waits for who uses the mount. Told again it ends at
+// once and by itself, since no reader can hold what it could be killed in.
+func TestToldTwice(t *testing.T) {
+	each(t, func(t *testing.T, o mounted.Options) {
+		a := serve(t)
+		_, path := addBlob(a, 20*mib)
+		m := a.Mount(o)
+		hold := make(chan struct{})
+		defer close(hold)
+		a.Inject(sim.Fault{Host: sim.Delivery, Method: "GET", Hold: hold, Times: -1})
+		reader := m.Command("sh", "-c", `exec < "$1"; echo open; exec cat > /dev/null`, "sh", m.Path(path))
+		said, err := reader.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(said, make([]byte, len("open"))); err != nil {
+			t.Fatal(err)
+		}
+		m.Signal(syscall.SIGTERM)
+		mounted.Until(t, "the mount is out of sight", func() bool { return strings.Contains(m.Log(), "it goes away when its users do") })
+		select {
+		case <-m.Done():
+			t.Fatalf("it ended under its user, with status %d", m.Status())
+		default:
+		}
+		m.Signal(syscall.SIGTERM)
+		mounted.Until(t, "it has ended", func() bool {
+			select {
+			case <-m.Done():
+				return true
+			default:
+				return false
+			}
+		})
+		if m.Status() < 0 {
+			t.Error("the signal ended it, and not the program itself")
+		}
+		if err := reader.Wait(); err == nil {
+			t.Error("the reader got a file that did not come")
+		}
+	})
 }
 
 // What was read before the program was killed is right afterwards.

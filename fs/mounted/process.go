@@ -65,6 +65,12 @@ func (p *process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 // Done is closed when it has ended.
 func (p *process) Done() <-chan struct{} { return p.done }
 
+// Status is the exit status with which it ended, or -1 if a signal ended it.
+func (p *process) Status() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
 func (p *process) running() bool {
 	select {
 	case <-p.done:
