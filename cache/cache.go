@@ -22,8 +22,9 @@
 // little more than it asks for. See window.go for the sizes and their reasons. A request that is not answered gets a second
 // one beside it (hedge.go).
 //
-// Nobody waits for the disk: what comes faster than the writer (writer.go) takes it is left out, and brought to the disk when
-// the reading is over, from the kernel that was given it if it still has it (holes.go).
+// Nobody waits for the disk: what comes faster than the writer (writer.go) takes it, or so fast that the copy would slow the
+// reader down (rush.go), is left out, and brought to the disk when the reading is over, from the kernel that was given it if it
+// still has it (holes.go).
 //
 // What the cache serves was checked: bodies for their length, whole files for their MD5 where the origin tells one (sum.go:
 // the end of a file is held back until it is right), the disk for a CRC32C of each chunk when the last process did not end
@@ -124,6 +125,7 @@ type Cache struct {
 	flusher *flusher
 	evictor *evictor
 	meter   meter
+	rush    rush
 
 	keptRate *rate.Limiter                // nil: none
 	proven   *lru.Cache[fileID, struct{}] // files whose MD5 was right, also when nothing of them is held any more

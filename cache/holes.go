@@ -9,8 +9,22 @@ import (
 // program that reads a whole file may well leave out a little of it; one that looks at headers or into an archive reads less.
 const holesMost = 16
 
-// leaveOutLocked notes that ch came, and that the disk was too slow for it.
+// canWaitLocked tells whether chunks that come can be left out, and be had again from a reader's receiver.
+func (o *object) canWaitLocked() bool {
+	if o.must > 0 || o.id.size < rushFile {
+		return false
+	}
+	for r := range o.readers {
+		if r.recall != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// leaveOutLocked notes that ch came, and that it was not stored.
 func (o *object) leaveOutLocked(ch *chunk) {
+	o.c.count.unwritten.Add(1)
 	if o.holes == nil {
 		o.holes = map[int64]uint32{}
 	}

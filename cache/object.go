@@ -1,6 +1,9 @@
 package cache
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // object is what the process holds of one file: shared by its readers, and alive as long as there are any, or bytes on
 // their way in or to the disk.
@@ -205,7 +208,11 @@ func (o *object) settleAllLocked() {
 func (o *object) arrivedLocked(ch *chunk) {
 	ch.fetch = nil
 	if !o.gone && !ch.bad && ch.whole() && o.store.wantsLocked(ch.index) {
-		o.c.writer.putLocked(o, ch)
+		if o.canWaitLocked() && o.c.rush.on(time.Now()) {
+			o.leaveOutLocked(ch)
+		} else {
+			o.c.writer.putLocked(o, ch)
+		}
 	}
 	o.sumUpLocked()
 	o.tellLocked()

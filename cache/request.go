@@ -151,6 +151,7 @@ func ended(body io.Reader) error {
 // arrived hands a whole chunk over.
 func (f *fetch) arrived(ch *chunk) {
 	ch.sum = checksum(ch.buf)
+	f.o.c.rush.came(ch.cost(), time.Now())
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	f.o.arrivedLocked(ch)

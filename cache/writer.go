@@ -64,7 +64,6 @@ func (w *writer) putLocked(o *object, ch *chunk) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended || w.bytes >= w.limit && o.must == 0 {
-		o.c.count.unwritten.Add(1)
 		if !w.ended {
 			o.leaveOutLocked(ch)
 		}
