@@ -143,6 +143,8 @@ type Cache struct {
 	mu      sync.Mutex // guards what follows; taken before object.mu
 	objects map[fileID]*object
 	readers map[*Reader]struct{}
+	filling int           // files whose holes are being filled
+	filled  chan struct{} // closed when there is none any more; nil if nobody waits
 	closed  bool
 }
 

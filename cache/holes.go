@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"maps"
 	"slices"
 )
@@ -49,8 +50,13 @@ func (o *object) fillHoles(recall func(off int64, p []byte) int) {
 	o.holes = nil
 	o.mu.Unlock()
 	r := c.Open(src)
+	c.countFilling(1)
+	end := func() {
+		r.Close()
+		c.countFilling(-1)
+	}
 	fill := func() {
-		defer r.Close()
+		defer end()
 		if recall != nil {
 			r.recallHoles(holes, misses, recall)
 		}
@@ -62,7 +68,39 @@ func (o *object) fillHoles(recall func(off int64, p []byte) int) {
 		}
 	}
 	if !c.spawn(fill) {
-		r.Close()
+		end()
+	}
+}
+
+// countFilling notes that the filling of a file's holes begins (1) or ends (-1).
+func (c *Cache) countFilling(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.filling += n; c.filling == 0 && c.filled != nil {
+		close(c.filled)
+		c.filled = nil
+	}
+}
+
+// Settle waits until what was left out of files that nobody reads any more is on the disk, as far as it can be had. Once the
+// receivers are gone (Recall), it cannot.
+func (c *Cache) Settle(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		if c.filling == 0 {
+			c.mu.Unlock()
+			return nil
+		}
+		if c.filled == nil {
+			c.filled = make(chan struct{})
+		}
+		filled := c.filled
+		c.mu.Unlock()
+		select {
+		case <-filled:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

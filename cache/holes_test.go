@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -99,4 +101,38 @@ func TestHoles(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSettle waits, as long as it may, for the holes of a file that was read in a rush.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, fast = 128 * mib, 500e6
+		c := newCache(t, Options{Dir: t.TempDir(), Memory: 64 * mib})
+		c.disk.space = func() (int64, int64, error) { return 100 << 30, 50 << 30, nil }
+		f := (&origin{line: fast}).file("f", size)
+		r := c.Open(f)
+		r.Recall(func(off int64, p []byte) int {
+			time.Sleep(time.Millisecond)
+			content(f.seed, p, off)
+			return len(p)
+		})
+		if err := c.Settle(t.Context()); err != nil {
+			t.Errorf("nothing to wait for: %v", err)
+		}
+		for off := int64(0); off < size; off += 128 * kib {
+			readAt(t, r, f, off, 128*kib)
+		}
+		r.Close()
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := c.Settle(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
+		}
+		if err := c.Settle(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if !c.Complete("f") {
+			t.Error("the file is not whole on the disk")
+		}
+	})
 }

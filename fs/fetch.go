@@ -182,6 +182,10 @@ func (h *harvest) below(ctx context.Context, name string, node tree.Node) error 
 // catalog stays, and so does everything that this mount shows of it.
 func (f *FS) ClearCache(ctx context.Context) (cache.Report, error) { return f.cache.Clear(ctx) }
 
+// SettleCache waits until what was read is in the cache as far as it will be. It
+// must be called before the mount is gone.
+func (f *FS) SettleCache(ctx context.Context) error { return f.cache.Settle(ctx) }
+
 // PruneCache applies the limits of the cache now.
 func (f *FS) PruneCache(ctx context.Context) (cache.Report, error) { return f.cache.Prune(ctx) }
 

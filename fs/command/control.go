@@ -108,6 +108,7 @@ func (c *control) routes() http.Handler {
 	once("POST /wait", func(ctx context.Context, path string) (any, error) { return c.tree.WaitFor(ctx, path) })
 	once("POST /cache/forget", func(ctx context.Context, path string) (any, error) { return nil, c.tree.Forget(ctx, path) })
 	once("POST /cache/clear", func(ctx context.Context, _ string) (any, error) { return c.tree.ClearCache(ctx) })
+	once("POST /cache/settle", func(ctx context.Context, _ string) (any, error) { return nil, c.tree.SettleCache(ctx) })
 	once("POST /cache/prune", func(ctx context.Context, _ string) (any, error) { return c.tree.PruneCache(ctx) })
 	long("POST /cache/verify", func(r *http.Request, progress func(any)) (any, error) {
 		return c.tree.VerifyCache(r.Context(), func(rep cache.Report) { progress(rep) })

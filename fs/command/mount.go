@@ -73,7 +73,8 @@ func describe(server *fuse.Server, metrics string) func() fs.MountStats {
 	}
 }
 
-// busyLimit is how long an unmount waits for programs that are in the folder.
+// busyLimit is how long an unmount waits for programs that are in the folder,
+// and for what they read to be stored.
 const busyLimit = 5 * time.Second
 
 // serve mounts the account at dir until ctx ends or somebody unmounts it.
@@ -140,20 +141,19 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	if gone {
 		return nil
 	}
-	return end(server)
+	return end(s.tree, server)
 }
 
 // end unmounts, and waits for those who use the mount. A second signal has it
 // wait for nobody, and a third one is the system's to deal with.
-func end(server *fuse.Server) error {
+func end(account *fs.FS, server *fuse.Server) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(again)
-	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
-	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		err := server.Unmount(limit)
+		soon(account.SettleCache) // what there is no time for is fetched again one day
+		err := soon(server.Unmount)
 		server.Wait()
 		ended <- err
 	}()
@@ -163,9 +163,14 @@ func end(server *fuse.Server) error {
 	case <-again:
 	}
 	signal.Stop(again)
-	limit, cancel = context.WithTimeout(context.Background(), busyLimit)
+	return soon(server.Unmount)
+}
+
+// soon does f, for busyLimit at most.
+func soon(f func(context.Context) error) error {
+	limit, cancel := context.WithTimeout(context.Background(), busyLimit)
 	defer cancel()
-	return server.Unmount(limit)
+	return f(limit)
 }
 
 // untilEnd returns when the mount is to end, or with true when somebody has

@@ -44,6 +44,9 @@ func unmountCommand() *cli.Command {
 func unmount(ctx context.Context, dir string, o fuse.UnmountOptions) error {
 	end, close := behind(dir)
 	defer close()
+	if !o.Force {
+		settle(ctx, dir)
+	}
 	err := fuse.Unmount(dir, o)
 	switch {
 	case errors.Is(err, tree.ErrBusy):
@@ -55,6 +58,20 @@ func unmount(ctx context.Context, dir string, o fuse.UnmountOptions) error {
 		return fmt.Errorf("%s is unmounted, and the program behind it is still storing: %w", dir, err)
 	}
 	return nil
+}
+
+// settle has the mount on dir store what it read, which it cannot do any more
+// once it is gone. One that does not answer is unmounted all the same.
+func settle(ctx context.Context, dir string) {
+	ctx, cancel := context.WithTimeout(ctx, busyLimit)
+	defer cancel()
+	all, err := posts()
+	if err != nil {
+		return
+	}
+	if p, _, err := locate(dir, all); err == nil {
+		p.ask(ctx, question{route: "POST /cache/settle"}, nil)
+	}
 }
 
 // statsLimit is how long a mount may take to say which program it is. A dead
