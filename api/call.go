@@ -159,6 +159,9 @@ func (c *Client) attempt(ctx context.Context, k call) (used Token, far reach, er
 	defer resp.Body.Close()
 	c.sent.add(k.op, resp.StatusCode)
 	c.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("op", k.op), slog.Duration("took", time.Since(start)), slog.Int("status", resp.StatusCode))
+	if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.ahead.Store(int64(there.Sub(time.Now().Truncate(time.Second))))
+	}
 	if k.head != nil {
 		k.head(resp.Header)
 	}

@@ -31,6 +31,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +61,8 @@ type Client struct {
 	bare *http.Client // for event streams: no token, no redirects
 	sent *tally
 
+	ahead *atomic.Int64 // see Ahead
+
 	idle func() // closes idle connections
 }
 
@@ -76,7 +79,7 @@ func New(o Options) (*Client, error) {
 	if !o.Token.valid() {
 		return nil, errTokenForm
 	}
-	c := &Client{sent: new(tally),
+	c := &Client{sent: new(tally), ahead: new(atomic.Int64),
 		base:  base,
 		auth:  &auth{source: o.TokenSource, token: o.Token, read: o.Token != ""},
 		agent: o.UserAgent,

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// Ahead is by how much the API's clock is ahead of this machine's, as its last
+// answer told: to about a second, and 0 before there was one.
+func (c *Client) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
+
 // Clock returns by how much this machine's clock is ahead of the API's, to
 // about a second. Any answer tells, also the refusal of a token.
 func (c *Client) Clock(ctx context.Context) (ahead time.Duration, err error) {

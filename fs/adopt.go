@@ -102,7 +102,7 @@ func runKey(r catalog.Run) string {
 }
 
 const (
-	adoptSkew  = 2 * time.Minute  // clocks of this machine and of Replicate may differ so much, and a create take so long
+	adoptSkew  = 2 * time.Minute  // a create may take so long, and clocks differ so much unnoticed
 	adoptTries = 4                // the list may lag behind a create
 	adoptPause = time.Second      // before the second look; doubled for each further one
 	adoptLimit = 60 * time.Second // for all of it: somebody waits in close()
@@ -157,7 +157,10 @@ func (f *FS) unclaimed(ctx context.Context, r catalog.Run) ([]*api.Prediction, e
 // and unknown before.
 func (f *FS) candidates(ctx context.Context, r catalog.Run) ([]*api.Prediction, error) {
 	var found []*api.Prediction
-	for p, err := range f.api.Predictions(ctx, api.Filter{CreatedAfter: r.Started.Add(-adoptSkew), CreatedBefore: r.Started.Add(adoptSkew)}) {
+	// Started is by our clock, which may be wrong now, or may have been then.
+	ahead := f.api.Ahead()
+	from, to := r.Started.Add(min(ahead, 0)-adoptSkew), r.Started.Add(max(ahead, 0)+adoptSkew)
+	for p, err := range f.api.Predictions(ctx, api.Filter{CreatedAfter: from, CreatedBefore: to}) {
 		if err != nil {
 			return nil, err
 		}

@@ -221,6 +221,19 @@ func TestLostAnswer(t *testing.T) {
 			}
 		})
 	})
+	for name, wrong := range map[string]time.Duration{"ahead": -20 * time.Minute, "behind": 20 * time.Minute} {
+		t.Run("our clock is far "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+				w.sim.Advance(wrong)
+				w.sim.Inject(lost)
+				if err := w.save(painter+"/prompt.txt", "a lighthouse"); err != nil {
+					t.Fatalf("save: %v", err)
+				}
+				w.creates(1)
+			})
+		})
+	}
 	t.Run("of two nobody knows", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})

@@ -75,6 +75,7 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request, host Host, second st
 	line, _ := ctx.Value(paceKey{}).(*pace)
 	r = r.WithContext(context.WithValue(ctx, basesKey{}, s.basesOf(r, line, second)))
 
+	w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	req := &Request{
 		Time: s.now(), Host: host, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
 		Range: r.Header.Get("Range"), Header: r.Header.Clone(), Proto: r.Proto,

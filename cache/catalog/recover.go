@@ -132,8 +132,8 @@ func (c *Catalog) replace(ctx context.Context, cause error) error {
 	} else {
 		var err error
 		if rescued, err = salvage(ctx, c.path, rescue); err != nil {
-			if ctx.Err() != nil {
-				return err
+			if ctx.Err() != nil || unwritable(err) { // what is damaged can be rescued when there is room again
+				return errors.Join(err, remove(rescue))
 			}
 			c.log.Warn("nothing could be rescued from the damaged catalog file", "path", c.path, "err", err)
 			if err := remove(rescue); err != nil {

@@ -2,15 +2,21 @@ package catalog
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"flag"
 	iofs "io/fs"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -315,6 +321,104 @@ func TestDamageMetWhileRunning(t *testing.T) {
 	if log.String() != "" {
 		t.Errorf("log of the next start %q, want none", log)
 	}
+}
+
+// TestInterruptedRead ends readers in the middle of what they read, as an interrupted ls does. That is no damage.
+func TestInterruptedRead(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir)
+	defer shut(t, c)
+	for i := range 100 {
+		if err := c.PutRun(t.Context(), Run{ID: strconv.Itoa(i), Input: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outputs := map[string]Output{}
+	for i := range 1000 {
+		outputs[strconv.Itoa(i)] = Output{Size: 1}
+	}
+	const reads = 200
+	recs := sample(6, reads)
+	put(t, c, recs...)
+	for i := range reads {
+		if err := c.PutOutputs(t.Context(), recs[i].ID, outputs); err != nil {
+			t.Fatal(err)
+		}
+		for _, read := range []func(ctx context.Context) error{
+			func(ctx context.Context) error { _, err := c.Runs(ctx); return err },
+			func(ctx context.Context) error { _, err := c.Outputs(ctx, recs[i].ID); return err },
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for range i * 100 {
+					runtime.Gosched()
+				}
+				cancel()
+			}()
+			if err := read(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+			<-done
+		}
+	}
+	if aside := names(t, dir, fileName+".corrupt-*"); len(aside) > 0 {
+		t.Errorf("set aside: %v", aside)
+	}
+}
+
+// TestDamageOnAFullDisk meets damage while nothing can be rescued for want of room. The file stays until there is some.
+func TestDamageOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	recs := sample(5, 400)
+	c := open(t, dir)
+	put(t, c, recs...)
+	shut(t, c)
+	path := filepath.Join(dir, fileName)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damagePage(t, func(b []byte, n int) []byte { return b[n*4096:][:4096] }, good, recs[200].ID)
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	room := limitFiles(t, 64<<10)
+	if c, err := Open(t.Context(), dir, Options{}); err == nil {
+		t.Errorf("opened, with %d of %d rows", c.Len(), len(recs))
+		shut(t, c)
+	}
+	room()
+	if aside := names(t, dir, fileName+".corrupt-*"); len(aside) > 0 {
+		t.Errorf("set aside without room: %v", aside)
+	}
+	c = open(t, dir)
+	defer shut(t, c)
+	if c.Len() < 300 {
+		t.Errorf("%d of %d rows with room again", c.Len(), len(recs))
+	}
+}
+
+// limitFiles has writes beyond so many bytes of any file fail, as on a full disk, until room is called.
+func limitFiles(t *testing.T, bytes uint64) (room func()) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		t.Fatal(err)
+	}
+	set := func(to syscall.Rlimit) {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &to); err != nil {
+			t.Error(err)
+		}
+	}
+	low := old
+	low.Cur = bytes
+	set(low)
+	room = sync.OnceFunc(func() { set(old); signal.Reset(syscall.SIGXFSZ) })
+	t.Cleanup(room)
+	return room
 }
 
 // TestDamagedObject changes stored bytes in a way that SQLite cannot see.

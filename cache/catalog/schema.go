@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -164,6 +165,27 @@ func corrupt(err error) bool {
 		return true
 	}
 	return errors.Is(err, errDamaged)
+}
+
+// unlikely is the error for a row whose values are not such as we write: the file
+// is damaged. When ctx ends, the rows of a query end with an error too, which
+// says nothing of the file.
+func unlikely(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return ended
+	}
+	return fmt.Errorf("%w: %w", errDamaged, err)
+}
+
+// unwritable reports whether err says that nothing can be written: the disk is
+// full or fails.
+func unwritable(err error) bool {
+	switch code(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+		return true
+	}
+	var e syscall.Errno
+	return errors.As(err, &e)
 }
 
 // unusable reports whether err, met while opening, says that the file cannot

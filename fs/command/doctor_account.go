@@ -61,8 +61,8 @@ func (d *doctor) api(ctx context.Context) []finding {
 	return one(healthy, fmt.Sprintf("%s is %s, answered in %v", d.client.Base(), account.Username, time.Since(asked).Round(time.Millisecond)), "")
 }
 
-// maxSkew is how far clocks may be apart: a run whose answer was lost is looked
-// for among those of two minutes around.
+// maxSkew is how far clocks may be apart: by ours it is told how long files of
+// Replicate's still are there.
 const maxSkew = 30 * time.Second
 
 func (d *doctor) clock(ctx context.Context) []finding {
