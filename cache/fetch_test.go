@@ -263,12 +263,13 @@ func TestLastingFaults(t *testing.T) {
 		{"gone", ErrGone, ErrGone, 1, 0},
 		{"permanent", lastingError{}, lastingError{}, 1, 0},
 		{"temporary", errFake, errFake, 6, 12 * time.Second},
-		{"always later", laterError{30 * time.Second}, os.ErrDeadlineExceeded, 4, 90 * time.Second},
+		{"always later", laterError{30 * time.Second}, os.ErrDeadlineExceeded, 3, 90 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := &origin{fault: func(*request) error { return test.fault }}
+				// The answer takes a moment, or a request could have failed before its reader waits for it.
+				o := &origin{latency: time.Millisecond, fault: func(*request) error { return test.fault }}
 				c := newCache(t, Options{})
 				r := c.Open(o.file("f", 10*mib))
 				start := time.Now()
@@ -277,7 +278,7 @@ func TestLastingFaults(t *testing.T) {
 				if !errors.Is(err, test.want) {
 					t.Errorf("error %v, want %v", err, test.want)
 				}
-				if took > test.longest {
+				if took > test.longest+6*o.latency {
 					t.Errorf("took %v, want %v", took, test.longest)
 				}
 				r.Close()
