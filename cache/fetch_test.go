@@ -263,7 +263,7 @@ func TestLastingFaults(t *testing.T) {
 		{"gone", ErrGone, ErrGone, 1, 0},
 		{"permanent", lastingError{}, lastingError{}, 1, 0},
 		{"temporary", errFake, errFake, 6, 12 * time.Second},
-		{"always later", laterError{30 * time.Second}, os.ErrDeadlineExceeded, 3, 90 * time.Second},
+		{"always later", laterError{29 * time.Second}, os.ErrDeadlineExceeded, 4, 90 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -36,7 +36,7 @@ type Stats struct {
 	DiskFree  int64 `json:"disk_free"`  // what the disk has free for us, above what must stay free
 	DiskOff   bool  `json:"disk_off"`   // there is a folder, but the tier was switched off after errors
 	Evicted   int64 `json:"evicted"`    // objects evicted from the disk
-	Unwritten int64 `json:"unwritten"`  // chunks not stored because the disk was too slow, full or faulty
+	Unwritten int64 `json:"unwritten"`  // chunks not stored at once: the disk was too slow, full or faulty, or others went first
 	Recalled  int64 `json:"recalled"`   // chunks of them stored later, from who had been given them
 	BadChunks int64 `json:"bad_chunks"` // chunks on disk that failed their CRC
 	BadFiles  int64 `json:"bad_files"`  // whole files that failed their MD5

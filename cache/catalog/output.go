@@ -39,7 +39,7 @@ func (c *Catalog) Outputs(ctx context.Context, id string) (map[string]Output, er
 			var o Output
 			var modified int64
 			if err := q.Scan(&name, &o.Size, &o.Type, &o.ETag, &modified, &o.Gone, &o.Spooled); err != nil {
-				return unlikely(ctx, err)
+				return damaged(ctx, err)
 			}
 			o.Modified = fromNanos(modified)
 			known[name] = o

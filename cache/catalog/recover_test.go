@@ -68,7 +68,6 @@ func TestDamagedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := func(b []byte, n int) []byte { return b[n*4096:][:4096] }
 	for _, test := range []struct {
 		name   string
 		damage func(b []byte) []byte
@@ -81,7 +80,7 @@ func TestDamagedFile(t *testing.T) {
 		}, "corrupt", 0, 0},
 		{"zeros", func(b []byte) []byte { return make([]byte, len(b)) }, "corrupt", 0, 0},
 		{"a page of rows", func(b []byte) []byte {
-			damagePage(t, page, b, recs[200].ID)
+			damagePage(t, b, recs[200].ID)
 			return b
 		}, "corrupt", 300, 300},
 		{"the table of tables", func(b []byte) []byte { copy(b[100:], bytes.Repeat([]byte{0xff}, 1000)); return b }, "corrupt", 0, 0},
@@ -145,7 +144,7 @@ func TestDamagedFile(t *testing.T) {
 }
 
 // damagePage overwrites the leaf of the table of predictions that holds id.
-func damagePage(t testing.TB, page func([]byte, int) []byte, b []byte, id string) {
+func damagePage(t testing.TB, b []byte, id string) {
 	t.Helper()
 	const leafOfIndex = 0x0a // WITHOUT ROWID tables are index trees
 	for n := 1; n < len(b)/4096; n++ {
@@ -155,6 +154,28 @@ func damagePage(t testing.TB, page func([]byte, int) []byte, b []byte, id string
 		}
 	}
 	t.Fatalf("no page with %s", id)
+}
+
+// page is the nth of a database.
+func page(b []byte, n int) []byte { return b[n*4096:][:4096] }
+
+// spoiled is the folder of a catalog of recs, to whose file damage was done.
+func spoiled(t testing.TB, recs []Record, damage func(b []byte)) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	c := open(t, dir)
+	put(t, c, recs...)
+	shut(t, c)
+	path := filepath.Join(dir, fileName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(b)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // TestRandomDamage damages files at random. Whatever is wrong with one, a
@@ -269,27 +290,16 @@ func FuzzDamage(f *testing.F) {
 // TestDamageMetWhileRunning damages pages of objects, which opening does not
 // read: the first reader that meets the damage has it repaired.
 func TestDamageMetWhileRunning(t *testing.T) {
-	dir := t.TempDir()
 	recs := sample(5, 400)
-	c := open(t, dir)
-	put(t, c, recs...)
-	shut(t, c)
-	path := filepath.Join(dir, fileName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damaged := 0
-	for n := len(b) / 4096 / 2; damaged < 3; n++ { // leaves of a table, so of objects
-		if b[n*4096] == 0x0d {
-			copy(b[n*4096:], bytes.Repeat([]byte{0xa5}, 4096))
-			damaged++
+	dir := spoiled(t, recs, func(b []byte) {
+		damaged := 0
+		for n := len(b) / 4096 / 2; damaged < 3; n++ { // leaves of a table, so of objects
+			if b[n*4096] == 0x0d {
+				copy(page(b, n), bytes.Repeat([]byte{0xa5}, 4096))
+				damaged++
+			}
 		}
-	}
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-
+	})
 	c, log := openLogged(t, dir)
 	lost := 0
 	for _, rec := range recs {
@@ -370,20 +380,8 @@ func TestInterruptedRead(t *testing.T) {
 
 // TestDamageOnAFullDisk meets damage while nothing can be rescued for want of room. The file stays until there is some.
 func TestDamageOnAFullDisk(t *testing.T) {
-	dir := t.TempDir()
 	recs := sample(5, 400)
-	c := open(t, dir)
-	put(t, c, recs...)
-	shut(t, c)
-	path := filepath.Join(dir, fileName)
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damagePage(t, func(b []byte, n int) []byte { return b[n*4096:][:4096] }, good, recs[200].ID)
-	if err := os.WriteFile(path, good, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := spoiled(t, recs, func(b []byte) { damagePage(t, b, recs[200].ID) })
 	room := limitFiles(t, 64<<10)
 	if c, err := Open(t.Context(), dir, Options{}); err == nil {
 		t.Errorf("opened, with %d of %d rows", c.Len(), len(recs))
@@ -393,7 +391,7 @@ func TestDamageOnAFullDisk(t *testing.T) {
 	if aside := names(t, dir, fileName+".corrupt-*"); len(aside) > 0 {
 		t.Errorf("set aside without room: %v", aside)
 	}
-	c = open(t, dir)
+	c := open(t, dir)
 	defer shut(t, c)
 	if c.Len() < 300 {
 		t.Errorf("%d of %d rows with room again", c.Len(), len(recs))

@@ -62,9 +62,8 @@ func (c *Catalog) catchUpLocked(ctx context.Context, s *session) error {
 	switch {
 	case err == nil:
 		c.at = now
-	case code(err) == 0 && ctx.Err() == nil:
-		// SQLite is content, but a value is not what was written
-		err = fmt.Errorf("%w: %w", errDamaged, err)
+	case code(err) == 0: // SQLite is content, but a value is not what was written
+		err = damaged(ctx, err)
 	}
 	return err
 }

@@ -90,7 +90,7 @@ func (c *Catalog) runs(ctx context.Context, where string, args ...any) (runs []R
 			var packed []byte
 			var started int64
 			if err := q.Scan(&r.ID, &r.Model, &r.Version, &r.Deployment, &packed, &started, &r.Prediction, &r.State, &r.Note); err != nil {
-				return unlikely(ctx, err)
+				return damaged(ctx, err)
 			}
 			if r.Input, err = unpack(r.ID, packed); err != nil {
 				// that the run exists matters more than what it was given

@@ -167,10 +167,10 @@ func corrupt(err error) bool {
 	return errors.Is(err, errDamaged)
 }
 
-// unlikely is the error for a row whose values are not such as we write: the file
-// is damaged. When ctx ends, the rows of a query end with an error too, which
-// says nothing of the file.
-func unlikely(ctx context.Context, err error) error {
+// damaged is the error for rows whose values are not such as we write. When ctx
+// ends, the rows of a query end with an error too, which says nothing of the
+// file.
+func damaged(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}

@@ -141,12 +141,12 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 	if gone {
 		return nil
 	}
-	return end(s.tree, server)
+	return finish(s.tree, server)
 }
 
-// end unmounts, and waits for those who use the mount. A second signal has it
+// finish unmounts, and waits for those who use the mount. A second signal has it
 // wait for nobody, and a third one is the system's to deal with.
-func end(account *fs.FS, server *fuse.Server) error {
+func finish(account *fs.FS, server *fuse.Server) error {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(again)
