@@ -84,31 +84,39 @@ func askToken(c *cli.Context, base string) (api.Token, error) {
 		}
 		return checkForm(string(b))
 	}
-	say(c.App.ErrWriter, "Get a token at https://replicate.com/account/api-tokens and paste it here; it is not shown.")
-	fmt.Fprintf(c.App.ErrWriter, "Token for %s: ", base)
-	before, err := term.GetState(int(in.Fd()))
+	// The terminal is mute before it asks: what is pasted at the sight of the prompt must not be shown.
+	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return "", err
 	}
+	defer term.Restore(int(in.Fd()), before)
+	screen := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, c.App.ErrWriter}, "")
+	say(screen, "Get a token at https://replicate.com/account/api-tokens and paste it here; it is not shown.")
 	type answer struct {
-		b   []byte
-		err error
+		line string
+		err  error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		b, err := term.ReadPassword(int(in.Fd()))
-		answered <- answer{b, err}
+		line, err := screen.ReadPassword(fmt.Sprintf("Token for %s: ", base))
+		answered <- answer{line, err}
 	}()
 	select {
 	case a := <-answered:
-		fmt.Fprintln(c.App.ErrWriter)
-		if a.err != nil && !errors.Is(a.err, io.EOF) {
+		switch {
+		case errors.Is(a.err, io.EOF): // Ctrl-C or Ctrl-D
+			fmt.Fprint(c.App.ErrWriter, "\r\n")
+			return "", context.Canceled
+		case a.err != nil && !errors.Is(a.err, term.ErrPasteIndicator):
+			fmt.Fprint(c.App.ErrWriter, "\r\n")
 			return "", fmt.Errorf("read the token: %w", a.err)
 		}
-		return checkForm(string(a.b))
-	case <-c.Context.Done(): // Ctrl-C must not leave the terminal mute
-		term.Restore(int(in.Fd()), before)
-		fmt.Fprintln(c.App.ErrWriter)
+		return checkForm(a.line)
+	case <-c.Context.Done():
+		fmt.Fprint(c.App.ErrWriter, "\r\n")
 		return "", c.Context.Err()
 	}
 }
