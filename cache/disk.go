@@ -80,7 +80,7 @@ func Space(dir string) (total, free int64, err error) {
 // openDisk opens or makes the folder.
 func openDisk(dir string, limit int64, log *slog.Logger) (*disk, error) {
 	d := newDisk(dir, "disk tier", limit, log)
-	if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
+	if err := makeDir(filepath.Join(dir, "objects")); err != nil {
 		return nil, fmt.Errorf("make cache folder: %w", err)
 	}
 	if err := d.sparse(); err != nil {
@@ -222,6 +222,26 @@ func replace(path string, b []byte) error {
 		return err
 	}
 	return os.Rename(tmp, path)
+}
+
+// makeDir makes a folder and those above it. What is durable in there does not go with the folder in a crash.
+func makeDir(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := makeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil { // another process may make it too
+		return err
+	}
+	if err := syncDir(above); !errors.Is(err, iofs.ErrPermission) { // it may be one that we can write to and not read
+		return err
+	}
+	return nil
 }
 
 func syncDir(path string) error {
