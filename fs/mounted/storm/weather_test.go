@@ -30,7 +30,9 @@ func (s *storm) weather(dice *rand.Rand, faults []fault) string {
 // clock has time pass at once, as for a machine that slept: at Replicate, and
 // for what is to be kept before it is deleted there.
 func (s *storm) clock(dice *rand.Rand) string {
-	const most = 25 * time.Minute // with the time of a storm less than the hour
+	// An hour after a run Replicate forgets its prompt, too: until then, what was
+	// bought must be counted, and that comes after everything was read.
+	most := min(25*time.Minute, 50*time.Minute-2**length)
 	s.rest(time.Duration(1000+dice.IntN(9000)) * time.Millisecond)
 	jump := time.Duration(dice.IntN(120)) * time.Second
 	if s.slept += jump; s.slept > most {
