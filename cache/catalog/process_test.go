@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -38,9 +40,19 @@ func child(order []string) error {
 	if err != nil {
 		return err
 	}
+	if what == "cramped" { // as on a full disk, files end at number
+		signal.Ignore(syscall.SIGXFSZ)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: number, Max: number}); err != nil {
+			return err
+		}
+	}
 	start := time.Now()
 	c, err := Open(ctx, dir, Options{})
 	if err != nil {
+		if what == "cramped" {
+			fmt.Println(err)
+			return nil
+		}
 		return err
 	}
 	switch what {

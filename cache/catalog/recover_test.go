@@ -9,14 +9,11 @@ import (
 	iofs "io/fs"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -382,12 +379,13 @@ func TestInterruptedRead(t *testing.T) {
 func TestDamageOnAFullDisk(t *testing.T) {
 	recs := sample(5, 400)
 	dir := spoiled(t, recs, func(b []byte) { damagePage(t, b, recs[200].ID) })
-	room := limitFiles(t, 64<<10)
-	if c, err := Open(t.Context(), dir, Options{}); err == nil {
-		t.Errorf("opened, with %d of %d rows", c.Len(), len(recs))
-		shut(t, c)
+	cmd, out, _ := startChild(t, "cramped", dir, 64<<10)
+	if !out.Scan() || !strings.Contains(out.Text(), "disk") {
+		t.Errorf("without room it said %q, want an error about the disk", out.Text())
 	}
-	room()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
 	if aside := names(t, dir, fileName+".corrupt-*"); len(aside) > 0 {
 		t.Errorf("set aside without room: %v", aside)
 	}
@@ -396,27 +394,6 @@ func TestDamageOnAFullDisk(t *testing.T) {
 	if c.Len() < 300 {
 		t.Errorf("%d of %d rows with room again", c.Len(), len(recs))
 	}
-}
-
-// limitFiles has writes beyond so many bytes of any file fail, as on a full disk, until room is called.
-func limitFiles(t *testing.T, bytes uint64) (room func()) {
-	t.Helper()
-	signal.Ignore(syscall.SIGXFSZ)
-	var old syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Fatal(err)
-	}
-	set := func(to syscall.Rlimit) {
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &to); err != nil {
-			t.Error(err)
-		}
-	}
-	low := old
-	low.Cur = bytes
-	set(low)
-	room = sync.OnceFunc(func() { set(old); signal.Reset(syscall.SIGXFSZ) })
-	t.Cleanup(room)
-	return room
 }
 
 // TestDamagedObject changes stored bytes in a way that SQLite cannot see.
