@@ -109,7 +109,7 @@ func askToken(c *cli.Context, base string) (api.Token, error) {
 		switch {
 		case errors.Is(a.err, io.EOF): // Ctrl-C or Ctrl-D
 			fmt.Fprint(c.App.ErrWriter, "\r\n")
-			return "", context.Canceled
+			return "", errors.New("interrupted")
 		case a.err != nil && !errors.Is(a.err, term.ErrPasteIndicator):
 			fmt.Fprint(c.App.ErrWriter, "\r\n")
 			return "", fmt.Errorf("read the token: %w", a.err)

@@ -51,7 +51,7 @@ func TestLoginPrompt(t *testing.T) {
 	if screen := typed(sim.DemoToken + "\r"); !strings.Contains(screen, "Logged in as") || !strings.Contains(screen, "status 0") || strings.Contains(screen, sim.DemoToken) {
 		t.Errorf("the screen shows %q", screen)
 	}
-	if screen := typed("r8_abc\x03"); strings.Contains(screen, "Logged in as") || !strings.Contains(screen, "status 1") || strings.Contains(screen, "-echo") {
+	if screen := typed("r8_abc\x03"); strings.Contains(screen, "Logged in as") || !strings.Contains(screen, "interrupted\r\nstatus 1") || strings.Contains(screen, "-echo") {
 		t.Errorf("after Ctrl-C the screen shows %q", screen)
 	}
 }
