@@ -80,7 +80,7 @@ func Space(dir string) (total, free int64, err error) {
 // openDisk opens or makes the folder.
 func openDisk(dir string, limit int64, log *slog.Logger) (*disk, error) {
 	d := newDisk(dir, "disk tier", limit, log)
-	if err := makeDir(filepath.Join(dir, "objects")); err != nil {
+	if err := MakeDir(filepath.Join(dir, "objects")); err != nil {
 		return nil, fmt.Errorf("make cache folder: %w", err)
 	}
 	if err := d.sparse(); err != nil {
@@ -224,14 +224,15 @@ func replace(path string, b []byte) error {
 	return os.Rename(tmp, path)
 }
 
-// makeDir makes a folder and those above it. What is durable in there does not go with the folder in a crash.
-func makeDir(path string) error {
+// MakeDir makes a folder for this user alone, and those above it. What is durable in there does not go with the folder in a
+// crash.
+func MakeDir(path string) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return nil
 	}
 	above := filepath.Dir(path)
 	if above != path {
-		if err := makeDir(above); err != nil {
+		if err := MakeDir(above); err != nil {
 			return err
 		}
 	}

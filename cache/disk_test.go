@@ -459,3 +459,28 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	})
 }
+
+// TestMakeDir makes folders for us alone, and says what is in the way.
+func TestMakeDir(t *testing.T) {
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b", "c")
+	for range 2 { // the second time they are there
+		if err := MakeDir(deep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path := deep; path != dir; path = filepath.Dir(path) {
+		if st, err := os.Stat(path); err != nil || st.Mode() != fs.ModeDir|0o700 {
+			t.Errorf("%s: %v, %v", path, st, err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(file, "a")} {
+		if err := MakeDir(path); !errors.Is(err, unix.ENOTDIR) {
+			t.Errorf("%s: %v, want ENOTDIR", path, err)
+		}
+	}
+}

@@ -117,7 +117,7 @@ func (sp *spool) place() error {
 	if sp.c.Complete(sp.key) {
 		return nil
 	}
-	if err := errors.Join(makeDir(filepath.Dir(name)), sp.file.Sync(), sp.file.Chmod(0o400)); err != nil {
+	if err := errors.Join(MakeDir(filepath.Dir(name)), sp.file.Sync(), sp.file.Chmod(0o400)); err != nil {
 		return err
 	}
 	// A leftover of the same key goes, unless somebody uses it: then that one stays.

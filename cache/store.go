@@ -142,7 +142,7 @@ func linked(f *os.File) bool {
 
 // create makes the data file of an object that has none, locked by us.
 func (s *store) create(size int64) (*os.File, error) {
-	if err := makeDir(filepath.Dir(s.name)); err != nil {
+	if err := MakeDir(filepath.Dir(s.name)); err != nil {
 		return nil, err
 	}
 	for range 10 {

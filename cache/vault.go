@@ -32,7 +32,7 @@ type vault struct {
 }
 
 func openVault(dir string, limit int64, log *slog.Logger) (*vault, error) {
-	if err := makeDir(filepath.Join(dir, "objects")); err != nil {
+	if err := MakeDir(filepath.Join(dir, "objects")); err != nil {
 		return nil, fmt.Errorf("make folder of kept files: %w", err)
 	}
 	return &vault{disk: newDisk(dir, "folder of kept files", limit, log), counted: make(chan struct{})}, nil
@@ -125,7 +125,7 @@ func (v *vault) claim(name string) (*part, error) {
 // begin claims the place of key, and waits for it. Nil without an error: it is kept already.
 func (v *vault) begin(ctx context.Context, key string) (*part, error) {
 	name := v.nameOf(key)
-	if err := makeDir(filepath.Dir(name)); err != nil {
+	if err := MakeDir(filepath.Dir(name)); err != nil {
 		return nil, err
 	}
 	for !v.complete(key) {

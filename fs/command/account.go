@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"replicatefs/api"
+	"replicatefs/cache"
 )
 
 const (
@@ -54,7 +55,7 @@ func (cfg config) account(ctx context.Context, client *api.Client, after func(fu
 	case <-answered:
 	case <-timer.C:
 		if lastErr != nil {
-			return nil, fmt.Errorf("read account: %w after %v\nThe first mount of an account needs the API; later ones do not", api.ErrUnreachable, patience)
+			return nil, fmt.Errorf("read account: %w after %v\nThe first use of an account needs the API; later ones do not", api.ErrUnreachable, patience)
 		}
 		checked := make(chan struct{})
 		go func() {
@@ -71,7 +72,7 @@ func (cfg config) account(ctx context.Context, client *api.Client, after func(fu
 	case refused(err):
 		return nil, tokenError(err.Error())
 	case lastErr != nil:
-		return nil, fmt.Errorf("%w\nThe first mount of an account needs the API; later ones do not", err)
+		return nil, fmt.Errorf("%w\nThe first use of an account needs the API; later ones do not", err)
 	}
 	cfg.log.Warn("the API cannot be reached; showing the account as it was last seen", "account", last.Username, "err", err)
 	return last, nil
@@ -114,7 +115,7 @@ func writeSeen(file string, account *api.Account) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := cache.MakeDir(filepath.Dir(file)); err != nil {
 		return fmt.Errorf("write down the account: %w; pass --cache-dir DIR for another place", err)
 	}
 	return renameio.WriteFile(file, b, 0o600) // another mount may be reading it

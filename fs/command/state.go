@@ -109,7 +109,11 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := catalog.Open(ctx, filepath.Join(cfg.dirs.data, name), catalog.Options{Log: cfg.log})
+	data := filepath.Join(cfg.dirs.data, name)
+	if err := cache.MakeDir(data); err != nil {
+		return nil, fmt.Errorf("make the folder of the account: %w", err)
+	}
+	known, err := catalog.Open(ctx, data, catalog.Options{Log: cfg.log})
 	if err != nil {
 		return nil, fmt.Errorf("open the catalog: %w", err)
 	}
@@ -121,7 +125,7 @@ func (cfg config) open(ctx context.Context) (_ *state, err error) {
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
 	s.after(chunks.Close)
-	s.tree, err = fs.New(fs.Backend{API: client, Content: content, Cache: chunks, Catalog: known, Account: s.account, Dir: filepath.Join(cfg.dirs.data, name)}, cfg.tree)
+	s.tree, err = fs.New(fs.Backend{API: client, Content: content, Cache: chunks, Catalog: known, Account: s.account, Dir: data}, cfg.tree)
 	if err != nil {
 		return nil, err
 	}

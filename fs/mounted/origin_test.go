@@ -3,6 +3,7 @@ package mounted_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -137,12 +138,33 @@ type pacedListener struct {
 
 func (l *pacedListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
-	if err != nil || l.o.set.bandwidth == 0 {
-		return c, err // plain, so that the kernel can send files by itself
+	if err != nil {
+		return nil, err
+	}
+	if l.o.set.bandwidth == 0 {
+		return countedConn{c.(*net.TCPConn), l.o}, nil
 	}
 	// Little in flight: else the first half megabyte of each answer is free.
 	c.(*net.TCPConn).SetWriteBuffer(64 << 10)
 	return &pacedConn{Conn: c, o: l.o}, nil
+}
+
+// A countedConn only counts, and lets the kernel send files by itself.
+type countedConn struct {
+	*net.TCPConn
+	o *origin
+}
+
+func (c countedConn) Write(p []byte) (int, error) {
+	n, err := c.TCPConn.Write(p)
+	c.o.sent.Add(int64(n))
+	return n, err
+}
+
+func (c countedConn) ReadFrom(r io.Reader) (int64, error) {
+	n, err := c.TCPConn.ReadFrom(r)
+	c.o.sent.Add(n)
+	return n, err
 }
 
 type pacedConn struct {
