@@ -275,7 +275,7 @@ func TestDemo(t *testing.T) {
 }
 
 // demoLimit is how long the demo may take to build and to be there.
-const demoLimit = 3 * time.Minute
+const demoLimit = 10 * time.Minute
 
 func tryDemo(t *testing.T, program *exec.Cmd, user *syscall.Credential) {
 	base := t.TempDir()
@@ -363,7 +363,7 @@ func tryDemo(t *testing.T, program *exec.Cmd, user *syscall.Credential) {
 	}
 	select {
 	case err = <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(mounted.Patience):
 		t.Fatalf("the demo does not end\n%s", said.String())
 	}
 	ended = true

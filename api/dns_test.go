@@ -122,7 +122,7 @@ func TestNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if test.server.code == silent {
 				ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			}

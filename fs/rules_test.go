@@ -118,7 +118,6 @@ func TestRulesOfStrangeSchemas(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			begin := time.Now()
 			r, err := newRules(document(test.schemas))
 			if usable := err == nil; usable != test.usable {
 				t.Errorf("usable: %v (%v), want %v", usable, err, test.usable)
@@ -129,9 +128,6 @@ func TestRulesOfStrangeSchemas(t *testing.T) {
 				}
 			}
 			schemas(document(test.schemas)) // what schema.json shows
-			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("it took %v", took)
-			}
 		})
 	}
 	for _, none := range []string{``, `{`, `[]`, `{"components": 5}`, `{"components": {"schemas": {}}}`} {

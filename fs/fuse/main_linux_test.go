@@ -23,6 +23,10 @@ import (
 // What a process does that a program of the test starts by name.
 const daemonVar = "FUSE_TEST_DAEMON"
 
+// hangLimit is how long anything may take that must happen: far longer than it
+// does on a busy machine.
+const hangLimit = 5 * time.Minute
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(daemonVar); dir != "" {
 		os.Exit(daemon(dir))
@@ -108,7 +112,7 @@ func mountHere(t testing.TB, root tree.Dir, o Options) (string, *Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
 		defer cancel()
 		if err := s.Unmount(ctx); err != nil {
 			t.Errorf("unmount: %v", err)
@@ -177,7 +181,7 @@ func mountFarOn(t testing.TB, dir string) *far {
 		go func() { ended <- f.cmd.Wait() }()
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(hangLimit):
 			t.Error("the child does not end")
 			f.cmd.Process.Kill()
 			<-ended
@@ -191,7 +195,7 @@ func mountFarOn(t testing.TB, dir string) *far {
 // wait waits for an event of a kind, noting commits on the way.
 func (f *far) wait(kind string) event {
 	f.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(hangLimit)
 	for {
 		select {
 		case e, ok := <-f.events:
@@ -297,7 +301,11 @@ func daemon(dir string) int {
 		case "change":
 			srv.Notify(tree.Change{Node: tree.Ino(arg), Content: true})
 		case "unmount":
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			limit := hangLimit
+			if arg != "" {
+				limit, _ = time.ParseDuration(arg)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			if err := srv.Unmount(ctx); err != nil {
 				e.Err = err.Error()
 			}

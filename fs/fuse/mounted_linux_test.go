@@ -254,7 +254,7 @@ func waitFor(t testing.TB, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(10 * time.Second)
+	late := time.After(hangLimit)
 	for !holds() {
 		select {
 		case <-tick.C:

@@ -125,8 +125,8 @@ func TestProgramOnTheMountRuns(t *testing.T) {
 func TestForcedUnmountWhileASaveWaits(t *testing.T) {
 	f := mountFar(t)
 	cmd := f.start("bash", "-c", "echo wait > prompt.txt")
-	fmt.Fprintln(f.in, "unmount") // 5 s, in vain
-	fmt.Fprintln(f.in, "unmount") // by force
+	fmt.Fprintln(f.in, "unmount 1s") // in vain
+	fmt.Fprintln(f.in, "unmount")    // by force
 	f.wait("done")
 	f.wait("ended")
 	f.wait("done")
@@ -190,7 +190,7 @@ func TestTail(t *testing.T) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(hangLimit, func() { cmd.Process.Kill() })
 	defer late.Stop()
 	lines := bufio.NewScanner(out)
 	for i, want := range []string{"one\n", "two\n", "three\n"} {

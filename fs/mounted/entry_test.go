@@ -186,7 +186,7 @@ func TestNoTraceOfToken(t *testing.T) {
 		}
 		select {
 		case <-m.Done():
-		case <-time.After(30 * time.Second):
+		case <-time.After(mounted.Patience):
 			t.Fatal("it does not end by SIGQUIT")
 		}
 		log := m.Log()

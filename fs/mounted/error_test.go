@@ -35,7 +35,7 @@ func TestCannotMount(t *testing.T) {
 		}, 4, []string{"/nowhere/token"}},
 		{"unreachable API", func(t *testing.T) mounted.Options {
 			return mounted.Options{Env: []string{"REPLICATE_BASE_URL=http://" + nobody + "/v1"}}
-		}, 1, []string{nobody, "first mount"}},
+		}, 1, []string{nobody, "first use"}},
 		{"another server", func(t *testing.T) mounted.Options {
 			return mounted.Options{Env: []string{"REPLICATE_BASE_URL=" + serveNothing(t)}}
 		}, 1, []string{"account"}},

@@ -106,7 +106,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	socket.SetReadDeadline(time.Now().Add(time.Minute))
+	socket.SetReadDeadline(time.Now().Add(mounted.Patience))
 	next := func() string {
 		b := make([]byte, 100)
 		n, err := socket.Read(b)

@@ -94,7 +94,7 @@ func TestHammer(t *testing.T) {
 				t.Logf("%v", count)
 				return
 			}
-			if quiet == 60 {
+			if quiet == int(mounted.Patience.Seconds()) {
 				m.Signal(syscall.SIGQUIT) // the log then says where it hangs
 				stacks := stuck(m.PID())
 				m.Kill() // who hangs in the kernel is freed by it

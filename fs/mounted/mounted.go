@@ -163,15 +163,11 @@ func (m *Mount) Path(elem ...string) string {
 	return filepath.Join(append([]string{m.Dir}, elem...)...)
 }
 
-// commandLimit is how long a command may take. None takes long; one that
-// hangs shall not take the other tests along.
-const commandLimit = 2 * time.Minute
-
 // Command is a command that runs as the one who mounted, in Work, with the
-// folder as $M. An ordinary user's mount is closed to everybody else, the
+// folder as $M, and is killed after Patience. An ordinary user's mount is closed to everybody else, the
 // test included.
 func (m *Mount) Command(name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.tb.Context()), commandLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.tb.Context()), Patience)
 	m.tb.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = m.Work
@@ -310,7 +306,7 @@ func (m *Mount) cleanup() {
 // Until waits for something to become true, and fails the test if it does not.
 func Until(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(Patience)
 	for !is() {
 		select {
 		case <-late:

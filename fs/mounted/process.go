@@ -11,11 +11,10 @@ import (
 	"time"
 )
 
-const (
-	readyLimit = 60 * time.Second // a machine that also builds and tests is slow
-	endLimit   = 30 * time.Second
-	killLimit  = 10 * time.Second
-)
+// Patience is how long anything may take that must happen. Nothing takes nearly
+// that long, but on a machine that also builds and tests; what hangs shall not
+// take the other tests along.
+const Patience = 5 * time.Minute
 
 // A process is one run of the program.
 type process struct {
@@ -47,9 +46,9 @@ func start(program string, args, env []string, user identity, ready string) (*pr
 		return p, nil
 	case <-p.done:
 		return p, &Failure{p.cmd.ProcessState.ExitCode(), p.said.String()}
-	case <-time.After(readyLimit):
+	case <-time.After(Patience):
 		p.kill()
-		return p, fmt.Errorf("not ready after %v: %s", readyLimit, p.said.String())
+		return p, fmt.Errorf("not ready after %v: %s", Patience, p.said.String())
 	}
 }
 
@@ -87,10 +86,10 @@ func (p *process) interrupt() error {
 	select {
 	case <-p.done:
 		return p.err
-	case <-time.After(endLimit):
+	case <-time.After(Patience):
 		p.Signal(goroutines) // the log then says where it hangs
 		p.kill()
-		return fmt.Errorf("it goes on %v after an interrupt", endLimit)
+		return fmt.Errorf("it goes on %v after an interrupt", Patience)
 	}
 }
 
@@ -103,8 +102,8 @@ func (p *process) kill() error {
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(killLimit):
-		return fmt.Errorf("it lives on %v after SIGKILL:\n%s", killLimit, threads(p.PID()))
+	case <-time.After(Patience):
+		return fmt.Errorf("it lives on %v after SIGKILL:\n%s", Patience, threads(p.PID()))
 	}
 }
 

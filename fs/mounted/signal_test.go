@@ -78,7 +78,7 @@ func (s *saver) next(t *testing.T) string {
 			t.Fatalf("the program that saves ended: %v", <-s.done)
 		}
 		return line
-	case <-time.After(time.Minute):
+	case <-time.After(mounted.Patience):
 		t.Fatal("the program that saves says nothing")
 	}
 	return ""
@@ -183,7 +183,7 @@ func TestKilledWhileWaiting(t *testing.T) {
 	}
 	select {
 	case <-s.done:
-	case <-time.After(time.Minute):
+	case <-time.After(mounted.Patience):
 		t.Fatal("the program cannot be killed while it waits")
 	}
 	a.Set(id, func(p *sim.Prediction) { p.Status, p.Output = sim.Succeeded, "roar" })

@@ -53,7 +53,7 @@ func closes(t *testing.T, closed <-chan string, want string) {
 		if got != want {
 			t.Errorf("close() is %q, want %q", got, want)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(mounted.Patience):
 		t.Fatal("close() does not return")
 	}
 }
@@ -242,12 +242,8 @@ func TestTurns(t *testing.T) {
 			for _, wait := range []string{"0", "1s"} {
 				onDesks(t, mounted.Options{Flags: []string{limit, "--wait=" + wait}}, func(t *testing.T, m *mounted.Mount, folder, file, text string) {
 					closes(t, saving(t, m, m.Path(puppet, "prompt.txt"), "first"), "ok")
-					begin := time.Now()
 					if got := output(t, child(m, "save", m.Path(folder, file), text)); got != "EBUSY\n" {
 						t.Errorf("beyond the limit close() is %q, want EBUSY", got)
-					}
-					if took := time.Since(begin); took > 8*time.Second {
-						t.Errorf("it was refused after %v, with --wait=%s", took, wait)
 					}
 					says, _, _ := strings.Cut(limit, "=")
 					if got := sh(t, m, `cat "$M/`+folder+`/error.txt"`); !strings.Contains(got, says) {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // patience is how long one thing that a program does may take in a storm, and
 // how long until all is well after it. It is far above the deadlines of the
 // program, each of which ends in an error: it tells what hangs from what waits.
-const patience = 2 * time.Minute
+const patience = mounted.Patience
 
 // TestStorm is all of it at once: bad weather on the way to both hosts, a disk
 // that fails, a clock that jumps, and crashes and restarts of the program.
