@@ -7,6 +7,7 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,10 +51,11 @@ type disk struct {
 	pwrite func(f *os.File, bufs [][]byte, off int64) error
 	space  func() (total, free int64, err error)
 
-	off      atomic.Bool // switched off after errors
+	offUntil atomic.Int64 // in Unix nanoseconds; see off
 	usedNow  atomic.Int64
 	evicted  atomic.Int64
 	faults   atomic.Int32 // errors of the device so far
+	fulls    atomic.Int32 // how often there was no space
 	evictMu  sync.Mutex   // one at a time
 	freeMu   sync.Mutex   // guards what follows
 	freeAt   time.Time
@@ -263,7 +265,7 @@ func (d *disk) nameOf(key string) string {
 
 // room asks for space for n more bytes of an object.
 func (d *disk) room(n int64) error {
-	if d.off.Load() {
+	if d.off() {
 		return errors.ErrUnsupported
 	}
 	if d.usedNow.Load()+n > d.limit {
@@ -293,20 +295,39 @@ func (d *disk) spare(n int64) int64 {
 // account notes that an object has grown by n bytes, or shrunk.
 func (d *disk) account(n int64) { d.usedNow.Add(n) }
 
-// fault notes an error of the disk. A full disk and the third error of the device switch the tier off for good: reading
-// goes on without it.
+// A disk without space is left alone for a minute, and each further time for twice as long, up to an hour: whoever filled it
+// may make room.
+const (
+	fullRest     = time.Minute
+	fullRestMost = time.Hour
+)
+
+// off tells whether the tier is switched off after errors.
+func (d *disk) off() bool { return time.Now().UnixNano() < d.offUntil.Load() }
+
+// noSpace tells whether an error says that the disk is full, for this user at least: a quota shows in no figure.
+func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// fault notes an error of the disk. A full disk switches the tier off for a while, the third error of the device and a disk
+// that can only be read for good: reading goes on without it.
 func (d *disk) fault(err error) {
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 		d.log.Debug(d.what+" has no descriptor for a file", "error", err) // it is we who have too many open
 		return
 	}
-	full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
-	if !full && d.faults.Add(1) < 3 {
+	until, how := int64(math.MaxInt64), "until the next start"
+	switch {
+	case noSpace(err) && d.off():
+		return // it was on its way when the tier was switched off
+	case noSpace(err):
+		rest := min(fullRest<<min(d.fulls.Add(1)-1, 10), fullRestMost)
+		until, how = time.Now().Add(rest).UnixNano(), "for "+rest.String()
+	case !errors.Is(err, unix.EROFS) && d.faults.Add(1) < 3:
 		d.log.Debug(d.what+" met an error", "error", err)
 		return
 	}
-	if d.off.CompareAndSwap(false, true) {
-		d.log.Warn(d.what+" is switched off until the next start; reading goes on without it", "error", err)
+	if d.offUntil.Swap(until) < until {
+		d.log.Warn(d.what+" is switched off "+how+"; reading goes on without it", "error", err)
 	}
 }
 

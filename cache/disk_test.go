@@ -255,6 +255,34 @@ func TestBrokenDisk(t *testing.T) {
 	}
 }
 
+// TestDiskWithRoomAgain has a full disk left alone for a minute, and for twice as long if it is full still.
+func TestDiskWithRoomAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		c := newCache(t, Options{Dir: t.TempDir()})
+		write := c.disk.pwrite
+		read := func(name string) (stored bool) {
+			readFresh(t, c, o.file(name, 3*mib))
+			time.Sleep(5 * time.Second)
+			return c.Complete(name)
+		}
+		for i, rest := range []time.Duration{time.Minute, 2 * time.Minute} {
+			breakDisk(t, c, unix.ENOSPC)
+			if read(fmt.Sprint("full", i)) || !c.Stats().DiskOff {
+				t.Fatal("stored on a disk that is full")
+			}
+			c.disk.pwrite = write
+			if read(fmt.Sprint("too early", i)) {
+				t.Errorf("stored within %v", rest)
+			}
+			time.Sleep(rest - 10*time.Second)
+			if c.Stats().DiskOff || !read(fmt.Sprint("again", i)) {
+				t.Errorf("not stored %v later", rest)
+			}
+		}
+	})
+}
+
 // TestNoSpace leaves the reserve of the disk alone, and takes what is used least.
 func TestNoSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

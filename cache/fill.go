@@ -26,7 +26,7 @@ func (r *Reader) fill(ctx context.Context, progress func(done int64), pace func(
 		progress(r.Size())
 		return nil
 	}
-	if c.disk == nil || c.disk.off.Load() {
+	if c.disk == nil || c.disk.off() {
 		return errors.ErrUnsupported
 	}
 	// What was refused before may be welcome now, but what was asked before must have had its answer.

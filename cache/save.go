@@ -48,7 +48,7 @@ func (o *object) save() error {
 		err = removed(os.Remove(s.name + ".meta"))
 	case err != nil:
 		s.d.fault(err)
-		s.dirty = !s.d.off.Load()
+		s.dirty = !s.d.off()
 	case side.complete && s.count == int64(len(s.sums)):
 		o.completeLocked()
 	}

@@ -16,7 +16,7 @@ import (
 // room, what fits stays in the memory tier, and may have to be fetched again.
 func (c *Cache) Spool(ctx context.Context, key string, body io.Reader, limit int64) (int64, error) {
 	sp := &spool{c: c, key: key}
-	if c.disk != nil && !c.disk.off.Load() {
+	if c.disk != nil && !c.disk.off() {
 		if err := sp.create(); err != nil {
 			c.disk.fault(err)
 		}

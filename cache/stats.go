@@ -66,7 +66,7 @@ func (c *Cache) Stats() Stats {
 	if d := c.disk; d != nil {
 		s.Writing = c.writer.queued()
 		s.DiskUsed, s.DiskLimit = max(d.usedNow.Load(), 0), d.limit // between two walks it is an estimate
-		s.DiskFree, s.DiskOff = max(d.spare(0), 0), d.off.Load()
+		s.DiskFree, s.DiskOff = max(d.spare(0), 0), d.off()
 		s.Evicted = d.evicted.Load()
 	}
 	if v := c.vault; v != nil {

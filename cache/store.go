@@ -43,7 +43,7 @@ func (s *store) hasLocked(i int64) bool { return s.file != nil && s.have.has(i) 
 
 // storesLocked tells whether chunks that come are stored.
 func (s *store) storesLocked() bool {
-	return s.d != nil && !s.readonly && s.refused == nil && !s.d.off.Load()
+	return s.d != nil && !s.readonly && s.refused == nil && !s.d.off()
 }
 
 func (s *store) wantsLocked(i int64) bool { return s.storesLocked() && !s.hasLocked(i) }
@@ -63,7 +63,7 @@ func (o *object) openStore() {
 	}
 	s.d, s.name, s.key = d, d.nameOf(o.id.key), o.id.key
 	s.epoch = d.epoch
-	if d.off.Load() {
+	if d.off() {
 		return
 	}
 	f, err := os.Open(s.name + ".data")

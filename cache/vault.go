@@ -94,10 +94,10 @@ func (v *vault) fits(n int64) error {
 	return nil
 }
 
-// meaning is what an error of the disk says to who keeps. There may be no room although fits saw some: a quota shows in no
-// figure. Nothing is switched off by it, as the disk tier is: who keeps asks seldom, and there may be room again.
+// meaning is what an error of the disk says to who keeps. There may be no room although fits saw some. Nothing
+// is switched off by it, as the disk tier is: who keeps asks seldom, and there may be room again.
 func (v *vault) meaning(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if noSpace(err) {
 		return fmt.Errorf("%w: the disk under %s: %w", ErrFull, v.dir, err)
 	}
 	return err
