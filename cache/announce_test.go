@@ -94,6 +94,29 @@ func TestAnnounce(t *testing.T) {
 	})
 }
 
+// TestAnnounceLess tells nothing to a receiver that reads ahead by itself.
+func TestAnnounceLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := slowly()
+		c := newCache(t, Options{})
+		f := o.file("f", 64*mib)
+		for _, n := range []int64{128 * kib, mib} {
+			r := c.Open(f)
+			before := c.Stats().Announced
+			r.Announce(func(int64, []byte) {})
+			for off := int64(0); off < f.size; off += n {
+				readAt(t, r, f, off, int(n))
+				synctest.Wait()
+			}
+			r.Close()
+			if got := c.Stats().Announced - before; (got > 0) != (n < announceLess) {
+				t.Errorf("%d bytes announced to reads of %d", got, n)
+			}
+			c.Clear(t.Context())
+		}
+	})
+}
+
 // TestAnnounceSlow has a receiver that is never done: nobody waits for it but Close.
 func TestAnnounceSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,15 +32,16 @@ type Reader struct {
 	announcer announcer
 
 	// Guarded by o.mu.
-	win    window
-	wide   int64 // streams of win counted in Cache.wide
-	busy   int   // reads that wait
-	last   time.Time
-	closed bool
-	given  bool // bytes of a file whose check is not done
-	misses int  // of the file's checks that this reader knows of
-	quiet  bool // others go first; see quietly
-	recall func(off int64, p []byte) int
+	win     window
+	wide    int64 // streams of win counted in Cache.wide
+	busy    int   // reads that wait
+	last    time.Time
+	longest int64 // of its reads, up to stepRead
+	closed  bool
+	given   bool // bytes of a file whose check is not done
+	misses  int  // of the file's checks that this reader knows of
+	quiet   bool // others go first; see quietly
+	recall  func(off int64, p []byte) int
 }
 
 // Key is that of the Source.
@@ -198,7 +199,7 @@ func (r *Reader) look(off, end int64, views []view, isNew bool) ([]view, error) 
 // noteLocked tells the window of a read of [off, end) and does what it says.
 func (r *Reader) noteLocked(off, end int64, local bool) {
 	o := r.o
-	r.last = time.Now()
+	r.last, r.longest = time.Now(), max(r.longest, end-off)
 	ch := o.chunks[off/chunkSize]
 	p := r.win.read(off, end, local, ch != nil && ch.fetch != nil && ch.lo <= off && off < ch.hi)
 	if p.left {
