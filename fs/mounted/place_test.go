@@ -73,7 +73,7 @@ func TestTrainingUnderWay(t *testing.T) {
 			t.Errorf("a training under way says %q", got)
 		}
 		a.Set(id, func(p *sim.Prediction) { p.Logs += "step 2\n" })
-		if got := sh(t, m, `timeout 30 tail -n +1 -f "$M/`+dir+`/logs.txt" | head -n 2`); got != "step 1\nstep 2\n" {
+		if got := sh(t, m, `timeout 300 tail -n +1 -f "$M/`+dir+`/logs.txt" | head -n 2`); got != "step 1\nstep 2\n" {
 			t.Errorf("tail -f shows %q", got)
 		}
 		sh(t, m, `echo x | tee "$M/`+dir+`/cancel"`)
@@ -197,7 +197,7 @@ func TestOwnFolder(t *testing.T) {
 		if got := sh(t, m, `cat "$M/.replicatefs/config.json" "$M/.replicatefs/log"`); strings.Contains(got, sim.DemoToken) || !strings.Contains(got, "output-host") {
 			t.Errorf("the configuration is\n%s", got)
 		}
-		got := sh(t, m, `timeout 30 tail -n 0 -f "$M/.replicatefs/log" > followed & echo x | tee "$M/files/x.txt"
+		got := sh(t, m, `timeout 300 tail -n 0 -f "$M/.replicatefs/log" > followed & echo x | tee "$M/files/x.txt"
 			until grep -q uploaded followed; do echo x | tee "$M/files/x.txt"; done; kill $!; head -n 1 followed`)
 		if !strings.Contains(got, "msg=uploaded") {
 			t.Errorf("tail -f shows %q", got)
