@@ -26,8 +26,8 @@ type announcer struct {
 // Announce has f called, from a goroutine of its own, with bytes that have arrived ahead of the reader: one call at a time,
 // nearest first, offset and length whole pages, the last one exactly to the end of the file. Bytes are announced once or
 // not at all: those that the reader reaches before f is ready for them are not, small holes are left on purpose, so
-// that the reader is still seen to advance, and nothing is announced to who reads 512 KiB or more at a time. The memory may be kept but not written to. Announce is called before the
-// first read, once.
+// that the reader is still seen to advance, and nothing is announced to who reads 512 KiB or more at a time. The memory
+// may be kept but not written to. Announce is called before the first read, once.
 func (r *Reader) Announce(f func(off int64, b []byte)) {
 	a := &r.announcer
 	a.once.Do(func() {

@@ -51,19 +51,21 @@ type disk struct {
 	pwrite func(f *os.File, bufs [][]byte, off int64) error
 	space  func() (total, free int64, err error)
 
-	offUntil atomic.Int64 // in Unix nanoseconds; see off
+	opened   time.Time
+	offUntil atomic.Int64 // a time.Duration after opened, as the clock may jump; see off
 	usedNow  atomic.Int64
 	evicted  atomic.Int64
-	faults   atomic.Int32 // errors of the device so far
-	fulls    atomic.Int32 // how often there was no space
-	evictMu  sync.Mutex   // one at a time
-	freeMu   sync.Mutex   // guards what follows
+	faultMu  sync.Mutex    // one at a time; guards the next two
+	faults   int           // errors of the device so far
+	rest     time.Duration // the last, for want of space
+	evictMu  sync.Mutex    // one at a time
+	freeMu   sync.Mutex    // guards what follows
 	freeAt   time.Time
 	freeLeft int64 // above the reserve, when last asked
 }
 
 func newDisk(dir, what string, limit int64, log *slog.Logger) *disk {
-	d := &disk{dir: dir, what: what, log: log, limit: limit, pwrite: pwritev}
+	d := &disk{dir: dir, what: what, log: log, limit: limit, opened: time.Now(), pwrite: pwritev}
 	d.space = func() (int64, int64, error) { return Space(dir) }
 	return d
 }
@@ -303,7 +305,10 @@ const (
 )
 
 // off tells whether the tier is switched off after errors.
-func (d *disk) off() bool { return time.Now().UnixNano() < d.offUntil.Load() }
+func (d *disk) off() bool {
+	until := d.offUntil.Load()
+	return until != 0 && time.Since(d.opened) < time.Duration(until)
+}
 
 // noSpace tells whether an error says that the disk is full, for this user at least: a quota shows in no figure.
 func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
@@ -315,18 +320,22 @@ func (d *disk) fault(err error) {
 		d.log.Debug(d.what+" has no descriptor for a file", "error", err) // it is we who have too many open
 		return
 	}
-	until, how := int64(math.MaxInt64), "until the next start"
+	d.faultMu.Lock()
+	defer d.faultMu.Unlock()
+	until, how := time.Duration(math.MaxInt64), "until the next start"
 	switch {
 	case noSpace(err) && d.off():
 		return // it was on its way when the tier was switched off
 	case noSpace(err):
-		rest := min(fullRest<<min(d.fulls.Add(1)-1, 10), fullRestMost)
-		until, how = time.Now().Add(rest).UnixNano(), "for "+rest.String()
-	case !errors.Is(err, unix.EROFS) && d.faults.Add(1) < 3:
-		d.log.Debug(d.what+" met an error", "error", err)
-		return
+		d.rest = min(max(fullRest, 2*d.rest), fullRestMost)
+		until, how = time.Since(d.opened)+d.rest, "for "+d.rest.String()
+	case !errors.Is(err, unix.EROFS):
+		if d.faults++; d.faults < 3 {
+			d.log.Debug(d.what+" met an error", "error", err)
+			return
+		}
 	}
-	if d.offUntil.Swap(until) < until {
+	if d.offUntil.Swap(int64(until)) < int64(until) {
 		d.log.Warn(d.what+" is switched off "+how+"; reading goes on without it", "error", err)
 	}
 }

@@ -164,8 +164,8 @@ func (m *Mount) Path(elem ...string) string {
 }
 
 // Command is a command that runs as the one who mounted, in Work, with the
-// folder as $M, and is killed after Patience. An ordinary user's mount is closed to everybody else, the
-// test included.
+// folder as $M, and is killed after Patience. An ordinary user's mount is
+// closed to everybody else, the test included.
 func (m *Mount) Command(name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.tb.Context()), Patience)
 	m.tb.Cleanup(cancel)

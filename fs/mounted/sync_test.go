@@ -146,7 +146,8 @@ func TestRunShows(t *testing.T) {
 			while [ "$(cat status)" != succeeded ]; do ls -l >/dev/null; cat logs.txt >/dev/null; sleep 0.05; done
 			ls; ls -l >/dev/null
 			cat <&3
-			until cmp -s "$HOME/tail" logs.txt; do sleep 0.1; done; kill $tail
+			for i in $(seq 600); do ! cmp -s "$HOME/tail" logs.txt || break; sleep 0.1; done; kill $tail
+			cmp "$HOME/tail" logs.txt >&2 || { cat "$HOME/tail" >&2; exit 1; }
 			cat logs.txt | wc -c
 			grep -c cancel "$HOME/before"`)
 		if !strings.Contains(got, "output") || has(got, "cancel") {

@@ -242,8 +242,12 @@ func TestTurns(t *testing.T) {
 			for _, wait := range []string{"0", "1s"} {
 				onDesks(t, mounted.Options{Flags: []string{limit, "--wait=" + wait}}, func(t *testing.T, m *mounted.Mount, folder, file, text string) {
 					closes(t, saving(t, m, m.Path(puppet, "prompt.txt"), "first"), "ok")
+					begin := time.Now()
 					if got := output(t, child(m, "save", m.Path(folder, file), text)); got != "EBUSY\n" {
 						t.Errorf("beyond the limit close() is %q, want EBUSY", got)
+					}
+					if took := time.Since(begin); took > 50*time.Second { // as without the flag, a minute
+						t.Errorf("it was refused after %v, with --wait=%s", took, wait)
 					}
 					says, _, _ := strings.Cut(limit, "=")
 					if got := sh(t, m, `cat "$M/`+folder+`/error.txt"`); !strings.Contains(got, says) {
