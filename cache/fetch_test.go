@@ -503,7 +503,7 @@ func TestLongReads(t *testing.T) {
 // TestReadDuringClose reads on in order, as one who fills holes does, while the cache ends and begins no fetch any more.
 func TestReadDuringClose(t *testing.T) {
 	c := newCache(t, Options{})
-	f := (&origin{}).file("f", 100*mib)
+	f := (&origin{}).file("f", 1<<30) // more than is read ahead meanwhile
 	r := c.Open(f)
 	defer r.Close()
 	readAt(t, r, f, 0, 2*mib)

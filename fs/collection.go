@@ -88,9 +88,13 @@ func (r *rosters) get(ctx context.Context, key string, life time.Duration, ask f
 		known, _ = r.recent.Get(key)
 		return known, nil
 	}
-	if r.fs.now().Sub(known.Asked) >= life && r.fs.away() == nil && r.begin(key) {
+	old := func(l roster) bool { return r.fs.now().Sub(l.Asked) >= life }
+	if old(known) && r.fs.away() == nil && r.begin(key) {
 		r.fs.tasks.Go(func() {
 			defer r.end(key)
+			if known, ok := r.known(r.fs.life, key); ok && !old(known) {
+				return // it was renewed since we looked
+			}
 			if err := renew(r.fs.life); err != nil && r.fs.life.Err() == nil {
 				r.fs.log.Debug("a list could not be asked for again", "what", key, "err", err)
 			}

@@ -156,14 +156,13 @@ func (f *FS) run(ctx context.Context, d *desk, s *save, what sheet) error {
 	prefer := max(0, min(f.o.PreferWait, f.o.Wait-f.now().Sub(begun)))
 	send, cancel := context.WithTimeout(ctx, max(limit-f.now().Sub(begun), prefer+minSend))
 	defer cancel()
-	p, err := f.create(send, d.where, target, in, prefer)
+	p, err := f.create(send, d.where, target, in, prefer, s.accept)
 	if err != nil {
 		release()
 		return f.explain(err, d.where)
 	}
 	f.tally.start()
 	f.log.Info("run started", "where", d.where, "prediction", p.ID)
-	s.accept(p.ID)
 	flight := f.follow(p, release)
 	f.notify(tree.Change{Node: d.ino(), Content: true})
 
@@ -190,8 +189,8 @@ const minSend = 10 * time.Second
 // create sends one prediction, never twice; the API may hold the request for as
 // long as prefer says. The intent is on disk before the
 // request leaves and the id right after, so that a crash between the two can
-// be looked into at the next start.
-func (f *FS) create(ctx context.Context, where string, target api.Target, in json.RawMessage, prefer time.Duration) (*api.Prediction, error) {
+// be looked into at the next start, which then does what accepted does.
+func (f *FS) create(ctx context.Context, where string, target api.Target, in json.RawMessage, prefer time.Duration, accepted func(id string)) (*api.Prediction, error) {
 	intent := catalog.Run{
 		ID: strconv.FormatInt(f.now().UnixNano(), 36) + "-" + strconv.FormatUint(f.sends.Add(1), 36), Started: f.now(),
 		Model: target.Model, Version: target.Version, Deployment: target.Deployment, Input: in, Note: where,
@@ -223,7 +222,9 @@ func (f *FS) create(ctx context.Context, where string, target api.Target, in jso
 	if err := f.catalog.PutRun(ctx, intent); err != nil {
 		f.log.Error("the id of a run could not be written down", "prediction", p.ID, "err", err)
 	}
-	if f.note(ctx, p) == nil { // else the next mount does it
+	noted := f.note(ctx, p)
+	accepted(p.ID)
+	if noted == nil { // else the next mount does it
 		f.forget(ctx, intent.ID)
 	}
 	return p, nil

@@ -417,3 +417,29 @@ func TestResume(t *testing.T) {
 		w.creates(1)
 	})
 }
+
+// scribeFunc is told which prediction a save has become.
+type scribeFunc func(id string)
+
+func (f scribeFunc) accepted(id string) { f(id) }
+func (f scribeFunc) refused(string)     {}
+
+// Where a save was made its prediction is written down before the run is off
+// the list of those in flight: after a crash between the two, the next mount
+// does it.
+func TestAcceptedBeforeForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{Wait: time.Minute})
+		d := must(w.at(painter)).(*deskDir).desk
+		told := 0
+		err := d.save(t.Context(), given(`{"prompt": "a lion"}`), scribeFunc(func(id string) {
+			told++
+			if runs, err := w.catalog.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].Prediction != id {
+				t.Errorf("when %s is told, the runs in flight are %+v, %v", id, runs, err)
+			}
+		}))
+		if runs, _ := w.catalog.Runs(t.Context()); err != nil || told != 1 || len(runs) != 0 {
+			t.Errorf("save: %v; told %d times; then the runs in flight are %+v", err, told, runs)
+		}
+	})
+}

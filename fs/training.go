@@ -29,7 +29,7 @@ const trainingsDir = "trainings/"
 type trainings struct {
 	fs *FS
 
-	writing sync.Mutex // held while the list is written down: the newest comes last
+	writing sync.Mutex // held while what was told is compared and written down: the newest comes last
 
 	mu       sync.Mutex // guards what follows
 	known    map[string]training
@@ -167,35 +167,13 @@ func (t *trainings) list(ctx context.Context) error {
 func (t *trainings) put(ctx context.Context, toTheEnd bool, told ...*api.Prediction) error {
 	var fresh []string
 	for _, p := range told {
-		id := trainingsDir + p.ID
-		known, ok := t.about(id)
-		var object json.RawMessage
-		next := t.fs.record(p).Prediction
-		next.ID, next.Layout = id, ""
-		switch {
-		case !ok:
-			object = p.Raw
-		case p.DataRemoved && !known.Removed:
-			old, err := t.recall(ctx, id)
-			if err != nil {
-				return err
-			}
-			object, next.Full = old.Raw, known.Full
-			if !known.Done {
-				object, next.Full = withData(p.Raw, old), old.HasLogs
-			}
-		case known.Removed || known.Done && (known.Full || !p.HasLogs) || !p.Done() && !p.HasLogs:
-			continue // nothing more than is known
-		default:
-			object = p.Raw
-		}
-		if _, err := t.fs.catalog.PutDoc(ctx, trainingKey+p.ID, object); err != nil {
+		news, err := t.learn(ctx, p)
+		if err != nil {
 			return err
 		}
-		t.mu.Lock()
-		t.known[id] = training{next, madeBy(p, t.known[id].Made)}
-		t.mu.Unlock()
-		fresh = append(fresh, id)
+		if news {
+			fresh = append(fresh, trainingsDir+p.ID)
+		}
 	}
 	t.mu.Lock()
 	same := len(fresh) == 0 && (!toTheEnd || t.complete)
@@ -211,6 +189,39 @@ func (t *trainings) put(ctx context.Context, toTheEnd bool, told ...*api.Predict
 	}
 	t.fs.notify(tree.Change{Node: tree.Ino("folder", "trainings"), Content: true})
 	return err
+}
+
+// learn writes down what was told of one training, if that is more than is
+// known. Answers may come in another order than they were given.
+func (t *trainings) learn(ctx context.Context, p *api.Prediction) (news bool, err error) {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	id := trainingsDir + p.ID
+	known, ok := t.about(id)
+	object := p.Raw
+	next := t.fs.record(p).Prediction
+	next.ID, next.Layout = id, ""
+	switch {
+	case !ok:
+	case p.DataRemoved && !known.Removed:
+		old, err := t.recall(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		object, next.Full = old.Raw, known.Full
+		if !known.Done {
+			object, next.Full = withData(p.Raw, old), old.HasLogs
+		}
+	case known.Removed || known.Done && (!p.Done() || known.Full || !p.HasLogs) || !p.Done() && !p.HasLogs:
+		return false, nil
+	}
+	if _, err := t.fs.catalog.PutDoc(ctx, trainingKey+p.ID, object); err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[id] = training{next, madeBy(p, t.known[id].Made)}
+	return true, nil
 }
 
 // writeDown keeps the list for the next mount.

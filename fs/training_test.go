@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"replicatefs/api"
 	"replicatefs/api/sim"
 	"replicatefs/fs/tree"
 )
@@ -202,6 +203,35 @@ func TestExample(t *testing.T) {
 		}
 		if got := w.names("predictions"); strings.Contains(got, "example") || len(strings.Fields(got)) != 1 {
 			t.Errorf("predictions has %q, want the one that was run", got)
+		}
+	})
+}
+
+// An answer that was given before the end of a training and comes after it
+// takes nothing back.
+func TestTrainingsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sim.Options{}, Options{})
+		id := w.sim.Add(sim.Prediction{Training: true, Model: "acme/trainer", Status: sim.Processing, Logs: "step 1\n"})
+		w.Start()
+		synctest.Wait()
+		before, err := w.api.Training(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.sim.Set(id, func(p *sim.Prediction) { p.Status, p.Logs = sim.Canceled, "step 1\nstep 2\n" })
+		after, err := w.api.Training(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after.HasLogs = false // as the list tells it
+		for _, told := range []*api.Prediction{after, before} {
+			if err := w.trainings.put(t.Context(), false, told); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.read("trainings/" + id + "/status"); got != "canceled\n" {
+			t.Errorf("the training is %q, want it canceled", got)
 		}
 	})
 }

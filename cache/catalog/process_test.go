@@ -170,9 +170,9 @@ func TestKill(t *testing.T) {
 // TestTwoProcesses writes to one catalog from two processes at the same time.
 func TestTwoProcesses(t *testing.T) {
 	dir := t.TempDir()
-	cmd, out, in := startChild(t, "share", dir, 8)
-	c := open(t, dir)
+	c := open(t, dir) // before the other, all of whose predictions are then news
 	defer shut(t, c)
+	cmd, out, in := startChild(t, "share", dir, 8)
 	mine, theirs := sample(9, 300), sample(8, 300)
 	for page := range slices.Chunk(mine, 10) {
 		put(t, c, page...)

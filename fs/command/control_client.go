@@ -14,7 +14,7 @@ import (
 
 // controlLimit is how long a mount may take to say how it is. It asks nobody
 // for that, so one that takes longer hangs.
-const controlLimit = 3 * time.Second
+const controlLimit = 10 * time.Second
 
 // A question is what a command asks of a mount.
 type question struct {

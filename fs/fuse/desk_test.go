@@ -162,10 +162,10 @@ func (f *trigger) run(ctx context.Context, content []byte) error {
 	case "panic":
 		panic("on purpose")
 	case "wait":
-		s.events(event{Kind: "waiting", Name: f.name})
 		s.mu.Lock()
 		finish := s.finish
 		s.mu.Unlock()
+		s.events(event{Kind: "waiting", Name: f.name})
 		select {
 		case <-finish:
 		case <-ctx.Done():

@@ -15,8 +15,8 @@ type handle interface {
 
 // handles gives numbers to what is open. Numbers are not used twice.
 type handles struct {
-	mu   sync.RWMutex // guards all below
-	open map[uint64]handle
+	mu   sync.RWMutex      // guards all below
+	open map[uint64]handle // nil while it is being released
 	last uint64
 }
 
@@ -38,22 +38,30 @@ func (hs *handles) get(fh uint64) handle {
 	return hs.open[fh]
 }
 
-// take returns the handle and forgets it.
-func (hs *handles) take(fh uint64) handle {
+// release closes a handle, which is among the open ones until that is done.
+func (hs *handles) release(fh uint64, b *binding) {
 	hs.mu.Lock()
-	defer hs.mu.Unlock()
 	h := hs.open[fh]
+	if h != nil {
+		hs.open[fh] = nil
+	}
+	hs.mu.Unlock()
+	if h == nil {
+		return
+	}
+	h.close(b)
+	hs.mu.Lock()
 	delete(hs.open, fh)
-	return h
+	hs.mu.Unlock()
 }
 
-// all takes all handles.
+// all takes all handles that nobody releases.
 func (hs *handles) all() []handle {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	all := slices.Collect(maps.Values(hs.open))
 	clear(hs.open)
-	return all
+	return slices.DeleteFunc(all, func(h handle) bool { return h == nil })
 }
 
 func (hs *handles) count() int {

@@ -149,9 +149,7 @@ func (b *binding) listed(dir uint64, e tree.Entry) bool {
 var errName = errors.New("name that cannot be")
 
 func (b *binding) ReleaseDir(in *gofuse.ReleaseIn) {
-	if h := b.handles.take(in.Fh); h != nil {
-		h.close(b)
-	}
+	b.handles.release(in.Fh, b)
 }
 
 func (l *listing) close(*binding) {}

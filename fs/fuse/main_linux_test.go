@@ -207,7 +207,7 @@ func (f *far) wait(kind string) event {
 				f.seen = append(f.seen, e)
 				f.mu.Unlock()
 			}
-			if e.Kind == kind {
+			if kind == "" || e.Kind == kind {
 				return e
 			}
 		case <-late:

@@ -219,9 +219,7 @@ func (r *reader) read(ctx context.Context, buf []byte, off int64) (gofuse.ReadRe
 }
 
 func (b *binding) Release(_ <-chan struct{}, in *gofuse.ReleaseIn) {
-	if h := b.handles.take(in.Fh); h != nil {
-		h.close(b)
-	}
+	b.handles.release(in.Fh, b)
 }
 
 func (r *reader) close(b *binding) {

@@ -15,6 +15,7 @@ const (
 	// glance is how often a caller with a pending signal is looked at again:
 	// short for a person who pressed Ctrl-C, long for the machine.
 	glance = 50 * time.Millisecond
+	letGo  = 20 // such looks in a row at a caller that is awake: it does not wait
 )
 
 // A request is the context of one kernel request. It ends when its time is
@@ -117,9 +118,9 @@ func (r *request) watch(ctx context.Context, stop context.CancelFunc) {
 			awake++
 		}
 		// Once interrupted, a caller sleeps (state D) until we answer. One
-		// that is found awake twice was let go otherwise: the connection was
-		// aborted. Once is not enough, it may be on its way to sleep.
-		if !known || told || awake > 1 {
+		// that stays awake was let go otherwise: the connection was aborted.
+		// On a busy machine it may be long on its way to sleep.
+		if !known || told || awake > letGo {
 			stop()
 			return
 		}

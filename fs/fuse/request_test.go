@@ -53,7 +53,7 @@ func TestRequestEnds(t *testing.T) {
 			}
 			w.c.set(true, true, true)
 		}, time.Second + glance, context.Canceled},
-		"when the caller was let go": {func(w *world) { w.c.set(false, false, true); close(w.cancel) }, glance, context.Canceled},
+		"when the caller was let go": {func(w *world) { w.c.set(false, false, true); close(w.cancel) }, letGo * glance, context.Canceled},
 		"when it is over":            {func(w *world) { w.r.end() }, 0, context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,11 +14,12 @@ import (
 // with all that stat tells of them but where they are mounted.
 const everything = `cd "$M"; find . -printf '%p %i %n %M %U:%G %s %b %T@ %C@ %l\n'`
 
-// ready waits until the whole list was read.
+// ready waits until the whole list was read, and the news once.
 func ready(t *testing.T, m *mounted.Mount) {
 	t.Helper()
 	mounted.Until(t, "the list is read", func() bool {
-		return strings.Contains(sh(t, m, `cat "$M/.replicatefs/stats.json"`), `"complete": true`)
+		s := statsOf(t, m).Sync
+		return s.Complete && s.Polls > 0
 	})
 }
 

@@ -1,7 +1,6 @@
 package mounted_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,11 +15,7 @@ import (
 // keepStats is what a mount says of what it keeps.
 func keepStats(t *testing.T, m *mounted.Mount) fs.KeepStats {
 	t.Helper()
-	var stats fs.Stats
-	if err := json.Unmarshal([]byte(sh(t, m, `cat "$M/.replicatefs/stats.json"`)), &stats); err != nil {
-		t.Fatal(err)
-	}
-	return stats.Keep
+	return statsOf(t, m).Keep
 }
 
 // kept waits until so many files are kept and nothing is left to do.

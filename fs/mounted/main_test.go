@@ -2,6 +2,7 @@ package mounted_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"replicatefs/api/sim"
+	"replicatefs/fs"
 	"replicatefs/fs/mounted"
 )
 
@@ -60,6 +62,23 @@ func each(t *testing.T, test func(t *testing.T, o mounted.Options)) {
 func sh(t *testing.T, m *mounted.Mount, script string) string {
 	t.Helper()
 	return output(t, m.Command("sh", "-euc", script))
+}
+
+// statsOf is what a mount tells of itself.
+func statsOf(t *testing.T, m *mounted.Mount) (stats fs.Stats) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(sh(t, m, `cat "$M/.replicatefs/stats.json"`)), &stats); err != nil {
+		t.Fatal(err)
+	}
+	return stats
+}
+
+// repeated is how many requests for content a mount has made once more, since
+// the first was not answered in time: on a busy machine that happens.
+func repeated(t *testing.T, m *mounted.Mount) int {
+	t.Helper()
+	s := statsOf(t, m).Cache
+	return int(s.Hedged + s.Retries)
 }
 
 // output runs a command that must succeed, and returns what it prints.

@@ -62,7 +62,7 @@ func TestMoney(t *testing.T) {
 				}
 				t.Run(at.name, func(t *testing.T) {
 					a := mounted.Serve(t, sim.Options{Past: 1, Account: "you"})
-					m := a.Mount(mounted.Options{Flags: []string{"--wait=15s"}})
+					m := a.Mount(mounted.Options{Flags: []string{"--wait=5m"}})
 					version := strings.Fields(sh(t, m, `ls "$M/`+upscaler+`/versions"`))[0]
 					folder := strings.ReplaceAll(at.folder, "VERSION", version)
 					prepare := m.Command("sh", "-euc", at.prepare)

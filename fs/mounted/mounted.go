@@ -173,7 +173,7 @@ func (m *Mount) Command(name string, args ...string) *exec.Cmd {
 	cmd.Dir = m.Work
 	cmd.Env = m.environ("M=" + m.Dir)
 	cmd.SysProcAttr = attributes(m.user)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute
 	return cmd
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // What the README tells a user to type works as printed, line by line, each
-// section after the one before, but that the slow run takes 7 seconds and not 70.
+// section after the one before, but that the slow run takes 7 seconds and not 70,
+// and that a wait for a run to begin ends when it has.
 func TestReadmeRecipes(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -35,8 +36,8 @@ func TestReadmeRecipes(t *testing.T) {
 		}
 		for _, block := range blocks {
 			for recipe := range strings.SplitSeq(block[1], "\n\n") { // each has its own time, and begins where the one before ended
-				script := strings.NewReplacer("~/replicate/", "$M/", `"seconds": 70`, `"seconds": 7`).Replace(recipe)
-				cmd := m.Command("bash", "-euxo", "pipefail", "-c", "[ ! -e ~/.here ] || cd \"$(cat ~/.here)\"\n"+script+"\npwd > ~/.here")
+				script := strings.NewReplacer("~/replicate/", "$M/", `"seconds": 70`, `"seconds": 7`, "sleep 5;", "until [ -e latest/cancel ]; do sleep 0.1; done;").Replace(recipe)
+				cmd := m.Command("bash", "-euxo", "pipefail", "-c", "[ ! -e ~/.here ] || cd \"$(cat ~/.here)\"\n"+script+"\npwd > ~/.here; wait")
 				cmd.Env = append(cmd.Env, "PATH="+m.Work+":"+os.Getenv("PATH"),
 					"REPLICATE_BASE_URL="+a.Server.BaseURL(), "REPLICATE_API_TOKEN="+sim.DemoToken,
 					"REPLICATEFS_OUTPUT_HOST="+a.Server.OutputHost(), "REPLICATEFS_CACHE_DIR="+m.Data)

@@ -44,7 +44,7 @@ func TestRefusedSave(t *testing.T) {
 				t.Parallel()
 				a := serve(t)
 				o := o
-				o.Flags = []string{"--wait=12s"}
+				o.Flags = []string{"--wait=5m"}
 				m := a.Mount(o)
 				folder := test.file[:strings.LastIndex(test.file, "/")]
 				yesterday(t, m, folder)
@@ -133,7 +133,7 @@ func TestLatest(t *testing.T) {
 func TestSaveUnreachable(t *testing.T) {
 	t.Parallel()
 	a := serve(t)
-	m := a.Mount(mounted.Options{Flags: []string{"--wait=10s"}})
+	m := a.Mount(mounted.Options{Flags: []string{"--wait=5m"}})
 	yesterday(t, m, painter)
 	a.Server.Close()
 	if got := output(t, child(m, "save", m.Path(painter, "prompt.txt"), "a lion")); got != "EIO\n" {
@@ -176,6 +176,7 @@ func TestReadOnlyNames(t *testing.T) {
 		a := serveShapes(t)
 		o.Flags = quiet
 		m := a.Mount(o)
+		settle(t, m, 21)
 		sh(t, m, `ls -lR "$M" > list; cat "$M/`+painter+`/README.md" "$M/`+puppet+`/README.md" > /dev/null`)
 		a.ResetRequests()
 		for _, script := range []string{

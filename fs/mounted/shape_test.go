@@ -80,6 +80,7 @@ func shapeID(name string) string { return (name + "0000000000000000")[:16] }
 func TestListing(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
 		m := serveShapes(t).Mount(o)
+		ready(t, m)
 		var got strings.Builder
 		folder := ""
 		for line := range strings.Lines(sh(t, m, `find "$M/predictions" -mindepth 2 -printf '%P %m %n %s %b\n' | LC_ALL=C sort`)) {
@@ -115,6 +116,7 @@ func TestListing(t *testing.T) {
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	m := serveShapes(t).Mount(mounted.Options{})
+	ready(t, m)
 	for _, test := range []struct{ path, want string }{
 		{"predictions/" + shapeID("onefile"), "11:00:20.0000000000 11:00:20.0000000000 "},
 		{"predictions/" + shapeID("onefile") + "/output.png", "11:00:20.0000000000 11:00:20.0000000000 "},
@@ -135,6 +137,7 @@ func TestTimes(t *testing.T) {
 func TestFolder(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
 		m := serveShapes(t).Mount(o)
+		ready(t, m)
 		output(t, child(m, "testfs", m.Dir, "README.md", "account.json", "predictions/"+shapeID("onefile")+"/output.png",
 			"by-status/failed/"+shapeID("failed"), "models/acme/puppet/prompt.txt"))
 	})
@@ -144,6 +147,7 @@ func TestFolder(t *testing.T) {
 func TestSameAfterRemount(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
 		m := serveShapes(t).Mount(o)
+		ready(t, m)
 		sh(t, m, `echo "a lion" | tee "$M/`+painter+`/prompt.txt"; cat "$M/`+painter+`/latest/output-0.webp" >/dev/null`)
 		before := inventory(t, m, ".")
 		m.Remount()
@@ -157,6 +161,7 @@ func TestSameAfterRemount(t *testing.T) {
 func TestSameElsewhere(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
 		m := serveShapes(t).Mount(o)
+		ready(t, m)
 		sh(t, m, `echo "a lion" | tee "$M/`+painter+`/prompt.txt"; cat "$M/`+painter+`/latest/output-0.webp" >/dev/null`)
 		before := inventory(t, m, "predictions/*", "by-date/*/*/*/*", "by-status/*/*", "models/*/*/predictions/*")
 		m.Stop()

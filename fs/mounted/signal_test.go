@@ -214,6 +214,7 @@ func TestWaitEnds(t *testing.T) {
 func TestWatchAndCancel(t *testing.T) {
 	each(t, func(t *testing.T, o mounted.Options) {
 		a := serveSlow(t)
+		o.Flags = []string{"--wait=5m"}
 		m := a.Mount(o)
 		s, _ := save(t, m, m.Path(puppet, "prompt.txt"))
 		id := latestWhenThere(t, m, puppet)

@@ -180,25 +180,28 @@ func TestTailMended(t *testing.T) {
 // a listing that was made before.
 func TestListGrows(t *testing.T) {
 	t.Parallel()
-	m := mounted.Serve(t, sim.Options{Speed: 1}).Mount(mounted.Options{Flags: []string{"--poll=1h", "--wait=0"}})
+	now := time.Now() // time passes when the test says so
+	a := mounted.Serve(t, sim.Options{Speed: 1, Now: func() time.Time { return now }, Limits: sim.Limits{Create: -1, Other: -1}})
+	m := a.Mount(mounted.Options{Flags: []string{"--poll=1h", "--wait=0"}})
 	sh(t, m, `printf '{"prompt": "a fox", "count": 4}' | tee "$M/models/acme/gallery/input.json" >/dev/null`)
 	latest := `"$M/models/acme/gallery/latest/"`
-	seen := map[string]bool{}
-	mounted.Until(t, "it has ended", func() bool {
-		n := 0
-		for name := range strings.FieldsSeq(sh(t, m, `ls `+latest)) {
-			if strings.HasPrefix(name, "output-") {
-				n++
-			}
-			if name == "output.txt" {
+	id := latestID(t, m, "models/acme/gallery")
+	for n := 1; n <= 4; n++ {
+		mounted.Until(t, "one more is made", func() bool {
+			a.Advance(50 * time.Millisecond)
+			p, _ := a.Prediction(id)
+			made, _ := p.Output.([]any)
+			return len(made) == n
+		})
+		mounted.Until(t, "it is listed", func() bool {
+			names := sh(t, m, `ls `+latest)
+			if has(names, "output.txt") {
 				t.Fatal("URLs of files became a text")
 			}
-		}
-		seen[fmt.Sprint(n)] = true
-		return sh(t, m, `cat `+latest+`status`) == "succeeded\n"
-	})
-	if len(seen) < 3 {
-		t.Errorf("listings had %v outputs, want it to be seen growing", seen)
+			return strings.Count(names, "output-") == n
+		})
 	}
+	a.Advance(time.Minute)
+	mounted.Until(t, "it has ended", func() bool { return sh(t, m, `cat `+latest+`status`) == "succeeded\n" })
 	sh(t, m, `cd `+latest+`; for i in 0 1 2 3; do test -s output-$i.webp || test -s output-$i.png; done`)
 }

@@ -26,6 +26,7 @@ func TestEconomyOfWalks(t *testing.T) {
 		for _, walk := range walks {
 			sh(t, m, walk.script)
 		}
+		kept(t, m, 1)
 		a.ResetRequests()
 		for _, walk := range walks {
 			sh(t, m, walk.script)
@@ -37,7 +38,7 @@ func TestEconomyOfWalks(t *testing.T) {
 		m.Stop()
 		a.ResetRequests()
 		m.Remount()
-		mounted.Until(t, "the news is asked for", func() bool { return a.Count("GET", "/v1/predictions") == 1 })
+		mounted.Until(t, "the news is asked for", func() bool { return a.Count("GET", "/v1/predictions") > 0 })
 		for _, walk := range walks {
 			sh(t, m, walk.script)
 		}

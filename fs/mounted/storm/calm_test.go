@@ -46,7 +46,11 @@ func (s *storm) kept() {
 			files = append(files, s.outputs(r)...)
 		}
 	}
-	mounted.Until(s.T, "nothing is left to be kept", func() bool { return s.stats().Keep.Pending == 0 })
+	mounted.Until(s.T, "all has ended, and nothing is left to be kept", func() bool {
+		all := s.stats()
+		under := len(all.Runs) + all.Catalog.Statuses["starting"] + all.Catalog.Statuses["processing"]
+		return under+all.Keep.Pending == 0
+	})
 	s.account.Advance(2 * time.Hour)
 	s.mount.Remount()
 	for _, f := range files {

@@ -36,6 +36,7 @@ func TestFullDisk(t *testing.T) {
 	dice := s.dice(1)
 	mounted.Until(t, "a run succeeds on the small disk", func() bool { return s.save(dice) == "ok" })
 
+	s.listed()
 	filler := filepath.Join(s.mount.Data, "filler")
 	s.fill(filler)
 	for _, f := range s.files {
@@ -67,6 +68,7 @@ func TestFailingDisk(t *testing.T) {
 	s := brew(t, max(*seed, 1), false)
 	dice := s.dice(1)
 	mounted.Until(t, "a run succeeds on the healthy disk", func() bool { return s.save(dice) == "ok" })
+	s.listed()
 	if err := s.limit("8192"); err != nil {
 		t.Fatal(err)
 	}
@@ -117,6 +119,15 @@ func TestDiskFailsDuringCreate(t *testing.T) {
 	}
 	mounted.Until(t, "its output is kept", func() bool { return s.stats().Keep.Files == 1 })
 	s.kept()
+}
+
+// listed waits until all that can be read is written down.
+func (s *storm) listed() {
+	s.Helper()
+	mounted.Until(s.T, "the whole list is read", func() bool {
+		all := s.stats()
+		return all.Sync.Complete && all.Catalog.Predictions >= past+len(s.files)
+	})
 }
 
 // limit has the disk refuse to the program what goes beyond so much of a file.

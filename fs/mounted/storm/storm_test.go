@@ -89,9 +89,12 @@ type storm struct {
 	count map[string]int // what the programs did, and how it went
 }
 
+// past is how many predictions there are before a storm.
+const past = 120
+
 func brew(t *testing.T, seed uint64, user bool) *storm {
 	t.Helper()
-	a := mounted.Serve(t, sim.Options{Past: 120, Speed: 40, Limits: sim.Limits{Create: -1, Other: -1}})
+	a := mounted.Serve(t, sim.Options{Past: past, Speed: 40, Limits: sim.Limits{Create: -1, Other: -1}})
 	s := &storm{T: t, seed: seed, user: user || os.Geteuid() != 0, account: a, end: make(chan struct{}), count: map[string]int{}}
 	s.mount = a.Mount(mounted.Options{User: user, Flags: []string{"--poll=1s", "--wait=20s", "--memory=32MiB", "--cache-size=64MiB", "--max-runs-per-minute=6000", "--metrics-addr=127.0.0.1:0"}})
 	dice := s.dice(0)
