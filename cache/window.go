@@ -217,9 +217,10 @@ func (w *window) next(s *stream, most int64, a advice) (span, bool) {
 	width, n := min(s.width, most), int64(a.conns)
 	// All at once no more than the window holds, or the last ones would come when the others are done.
 	part := min(a.part, down(width/4*3/n, chunkSize))
-	// The last round is an even one: a part left over would have fifteen connections wait for one.
-	if left := w.size - from; s.last == 0 && part > 0 && left <= n*part*5/4 {
-		s.last = max(up(left/n, chunkSize), min(widePart, a.part))
+	// The last rounds are even ones: a part left over would have fifteen connections wait for one.
+	if left := w.size - from; s.last == 0 && part > 0 && left <= 2*n*part {
+		rounds := 1 + (left-1)/(n*part*5/4)
+		s.last = max(up(left/(n*rounds), chunkSize), min(widePart, a.part))
 	}
 	if s.last > 0 {
 		part = s.last

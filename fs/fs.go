@@ -234,13 +234,14 @@ func (f *FS) Watch(watch func(tree.Change)) { f.watch.Store(&watch) }
 // Start begins to bring news from the API and picks up the runs that were
 // under way when the last mount ended.
 func (f *FS) Start() {
+	if f.o.Keep != KeepNone {
+		f.keeper.remember() // before the news: what is gone by then was missed
+		f.tasks.Go(f.keeper.run)
+	}
 	f.tasks.Go(f.resume)
 	f.tasks.Go(f.sync)
 	f.tasks.Go(f.crawl)
 	f.tasks.Go(f.sum)
-	if f.o.Keep != KeepNone {
-		f.tasks.Go(f.keeper.run)
-	}
 }
 
 // Close ends everything under way here and waits for it. Runs go on at

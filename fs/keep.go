@@ -89,7 +89,6 @@ const missedKey = "missed"
 
 // run keeps until Close.
 func (k *keeper) run() {
-	k.remember()
 	for {
 		w, pause := k.next()
 		if w == nil {

@@ -17,6 +17,7 @@ import (
 
 	"replicatefs/fs"
 	"replicatefs/fs/fuse"
+	"replicatefs/fs/tree"
 )
 
 func mountCommand() *cli.Command {
@@ -103,6 +104,8 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 		return err
 	}
 	defer figures.close()
+	hup := listen() // before anything is mounted: a dead mount is what a hangup would leave
+	defer hup.stop()
 	server, err := fuse.Mount(dir, s.tree.Root(), cfg.mount)
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (cfg config) serve(ctx context.Context, dir string, ready func(dir, account
 		defer stop()
 	}
 	tellSystemd(cfg.log, systemd.SdNotifyReady)
-	gone := cfg.untilEnd(ctx, server)
+	gone := cfg.untilEnd(ctx, server, hup)
 	tellSystemd(cfg.log, systemd.SdNotifyStopping)
 	if gone {
 		return nil
@@ -155,6 +158,9 @@ func finish(account *fs.FS, server *fuse.Server) error {
 		soon(account.SettleCache) // what there is no time for is fetched again one day
 		err := soon(server.Unmount)
 		server.Wait()
+		if errors.Is(err, tree.ErrBusy) {
+			err = nil // its users have gone
+		}
 		ended <- err
 	}()
 	select {
@@ -175,9 +181,7 @@ func soon(f func(context.Context) error) error {
 
 // untilEnd returns when the mount is to end, or with true when somebody has
 // unmounted it.
-func (cfg config) untilEnd(ctx context.Context, server *fuse.Server) bool {
-	hup := listen()
-	defer hup.stop()
+func (cfg config) untilEnd(ctx context.Context, server *fuse.Server, hup *hangup) bool {
 	gone := make(chan struct{})
 	go func() {
 		server.Wait()

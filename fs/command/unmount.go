@@ -65,23 +65,42 @@ func unmount(ctx context.Context, dir string, o fuse.UnmountOptions) error {
 func settle(ctx context.Context, dir string) {
 	ctx, cancel := context.WithTimeout(ctx, busyLimit)
 	defer cancel()
-	all, err := posts()
-	if err != nil {
-		return
-	}
-	if p, _, err := locate(dir, all); err == nil {
+	if p := registered(dir); p.PID != 0 {
 		p.ask(ctx, question{route: "POST /cache/settle"}, nil)
 	}
 }
 
-// statsLimit is how long a mount may take to say which program it is. A dead
-// one does not answer.
-const statsLimit = 2 * time.Second
+// registered is what the mount on dir has left in the register of its user; the
+// zero post if there is nothing.
+func registered(dir string) post {
+	all, err := posts()
+	if err != nil {
+		return post{}
+	}
+	p, _, err := locate(dir, all)
+	if err != nil {
+		return post{}
+	}
+	return p
+}
 
-// behind returns how to wait for the process behind the mount on dir, which
-// the mount itself tells; where it does not, there is nothing to wait for.
+// behind returns how to wait for the process behind the mount on dir; where
+// nobody tells which that is, there is nothing to wait for.
 func behind(dir string) (end func(context.Context) error, close func()) {
-	told := make(chan int, 1)
+	pid := registered(dir).PID
+	if pid == 0 { // it is somebody else's
+		pid = behindMount(dir)
+	}
+	if end, close, err := follow(pid); pid > 1 && err == nil {
+		return end, close
+	}
+	return func(context.Context) error { return nil }, func() {}
+}
+
+// behindMount is the process behind a mount as the mount itself tells it, or 0. A dead
+// one does not answer.
+func behindMount(dir string) int {
+	answer := make(chan int, 1)
 	go func() {
 		var stats struct {
 			PID int `json:"pid"`
@@ -89,16 +108,14 @@ func behind(dir string) (end func(context.Context) error, close func()) {
 		if b, err := os.ReadFile(filepath.Join(dir, ".replicatefs", "stats.json")); err == nil {
 			json.Unmarshal(b, &stats) // else it is 0
 		}
-		told <- stats.PID
+		answer <- stats.PID
 	}()
 	select {
-	case pid := <-told:
-		if end, close, err := follow(pid); pid > 1 && err == nil {
-			return end, close
-		}
-	case <-time.After(statsLimit):
+	case pid := <-answer:
+		return pid
+	case <-time.After(controlLimit):
+		return 0
 	}
-	return func(context.Context) error { return nil }, func() {}
 }
 
 // busy says who keeps a mount from going away, and what can be done.

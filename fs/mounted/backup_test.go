@@ -50,6 +50,7 @@ func TestBackup(t *testing.T) {
 			m := a.Mount(mounted.Options{})
 			mounted.Until(t, "the list is read", func() bool { return sh(t, m, `ls "$M/predictions" | wc -l`) == "31\n" })
 			sh(t, m, `echo "a lion" | tee "$M/`+painter+`/prompt.txt"`)
+			kept(t, m, 1) // else the next mount does it
 			back := func() string {
 				cmd := m.Command("bash", "-euo", "pipefail", "-c", tool.script)
 				cmd.Env = append(cmd.Env, "R="+m.Work)

@@ -274,6 +274,7 @@ func TestFetchCommand(t *testing.T) {
 		if n := deaf.Fired(); n > 0 {
 			t.Errorf("%d requests for what was here", n)
 		}
+		unused(t, m)
 		if got := output(t, program(t, m, "cache", "clear", m.Dir)); !strings.Contains(got, "1 file kept") {
 			t.Errorf("clear says %q", got)
 		}
@@ -284,6 +285,16 @@ func TestFetchCommand(t *testing.T) {
 		output(t, program(t, m, "cache", "forget", m.Path(keptPath)))
 		m.Remount()
 		fails(t, m, `cat "$M/`+keptPath+`" >/dev/null`)
+	})
+}
+
+// unused waits until a mount has let go of what was read: the kernel tells it of
+// the end some time after close().
+func unused(t *testing.T, m *mounted.Mount) {
+	t.Helper()
+	mounted.Until(t, "nothing is in use", func() bool {
+		s := statsOf(t, m).Cache
+		return s.Readers == 0 && s.Objects == 0
 	})
 }
 
@@ -322,6 +333,9 @@ func TestCacheCommands(t *testing.T) {
 			output(t, program(t, m, "fetch", m.Path("predictions", id)))
 			if !mountedThen {
 				m.Stop()
+			}
+			if mountedThen {
+				unused(t, m)
 			}
 			cache("prune")
 			if got := cache("clear"); !strings.Contains(got, "1 file removed") {

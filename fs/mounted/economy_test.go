@@ -60,12 +60,13 @@ func TestEconomy(t *testing.T) {
 		o.Flags = quiet
 		m := a.Mount(o)
 		settle(t, m, 10)
+		again := repeats()
 		for _, row := range rows {
 			a.ResetRequests()
 			cmd := m.Command("sh", "-euc", row.script)
 			cmd.Env = append(cmd.Env, "A="+ids[0], "B="+ids[1])
 			output(t, cmd)
-			if got := spent(a); got != row.want {
+			if got := spent(a); !got.is(row.want, again(t, m)) {
 				t.Errorf("%s costs %v, want %v\n%s%s", row.what, got, row.want, requests(a, sim.API), requests(a, sim.Delivery))
 			}
 		}
@@ -100,7 +101,7 @@ func TestEconomyOfRun(t *testing.T) {
 	}
 	a.ResetRequests()
 	sh(t, m, `cp "$M/`+painter+`/latest/output-0.webp" .`)
-	if got, want := spent(a), (cost{head: 1, get: 1}); got != want {
+	if got, want := spent(a), (cost{head: 1, get: 1}); !got.is(want, repeats()(t, m)) {
 		t.Errorf("cp of its picture costs %v, want %v", got, want)
 	}
 	a.ResetRequests()
@@ -115,6 +116,28 @@ type cost struct{ api, head, get int }
 
 func (c cost) String() string {
 	return fmt.Sprintf("%d of the API, %d HEAD and %d GET of outputs", c.api, c.head, c.get)
+}
+
+// is tells whether a cost is what was wanted, but for as many requests for
+// content as were made again.
+func (c cost) is(want cost, again int) bool {
+	more := c.get - want.get
+	c.get = want.get
+	return c == want && more >= 0 && more <= again
+}
+
+// repeats counts the requests for content that a mount has made once more,
+// since the first was not answered in time, from one call to the next: on a
+// busy machine that happens.
+func repeats() func(t *testing.T, m *mounted.Mount) int {
+	before := 0
+	return func(t *testing.T, m *mounted.Mount) int {
+		t.Helper()
+		s := statsOf(t, m).Cache
+		all := int(s.Hedged + s.Retries)
+		defer func() { before = all }()
+		return all - before
+	}
 }
 
 // spent is what was asked since the last ResetRequests.

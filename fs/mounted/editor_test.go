@@ -188,7 +188,7 @@ def late(*_):
     os.kill(pid, 9)
     raise TimeoutError(seen)
 signal.signal(signal.SIGALRM, late)
-signal.alarm(30)` + program + `
+signal.alarm(280)` + program + `
 try:
     while os.read(fd, 1000): pass
 except OSError: pass

@@ -51,8 +51,8 @@ func TestHammer(t *testing.T) {
 		}
 		worker("read", `cmp "$F" "$W"`)
 		worker("read a part", `tail -c 70000 "$F" > part1; tail -c 70000 "$W" | cmp - part1`)
-		worker("walk", `find "$M/predictions" "$M/by-date" "$M/by-status" -type f > /dev/null`)
-		worker("stat", `ls -lR "$M/by-status/succeeded/" > /dev/null; ls -l "$M"/predictions/*/ > /dev/null`)
+		worker("walk", `find "$M/predictions" "$M/by-date" "$M/by-status/succeeded" -type f > /dev/null`)
+		worker("stat", `ls -lR "$M/by-status/succeeded/" > /dev/null; ls -l "$M"/by-status/succeeded/*/ > /dev/null`)
 		worker("missing", `! ls "$M/predictions/nothing$N" "$M/models/.git" 2> /dev/null`)
 		worker("save", `echo "lion $N" | tee "$M/`+painter+`/prompt.txt" > /dev/null; ls "$M/`+painter+`/latest/" > /dev/null; cat "$M/`+painter+`/latest/status" > /dev/null`)
 		worker("follow", `timeout 0.5 tail -f "$M/`+painter+`/latest/logs.txt" > /dev/null 2>&1 || true`) // a save that is just being sent has no logs

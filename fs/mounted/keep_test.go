@@ -58,6 +58,7 @@ func TestKept(t *testing.T) {
 		m.Kill()
 		emptyCache(t, m)
 		a.Advance(2 * time.Hour)
+		a.ResetRequests()
 		for _, flags := range [][]string{{"--poll=1s"}, {"--read-only"}, {"--keep=none"}, {"--keep-size=1MiB"}} {
 			m.Remount(flags...)
 			if got := sh(t, m, files); got != want {

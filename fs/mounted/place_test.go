@@ -49,16 +49,11 @@ func TestEconomyOfPlaces(t *testing.T) {
 		o.Flags = quiet
 		m := a.Mount(o)
 		settle(t, m, 20)
-		again := 0 // requests that were repeated
+		again := repeats()
 		for _, row := range rows {
 			a.ResetRequests()
 			output(t, m.Command("bash", "-euc", row.script))
-			got := spent(a)
-			for got.get > row.want.get && again < repeated(t, m) {
-				got.get--
-				again++
-			}
-			if got != row.want {
+			if got := spent(a); !got.is(row.want, again(t, m)) {
 				t.Errorf("%s costs %v, want %v\n%s%s", row.what, got, row.want, requests(a, sim.API), requests(a, sim.Delivery))
 			}
 		}

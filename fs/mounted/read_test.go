@@ -134,7 +134,7 @@ func TestFetchedOnce(t *testing.T) {
 			for _, n := range starts {
 				twice += n - 1
 			}
-			if again := repeated(t, m); twice > again || sent != size && again == 0 {
+			if again := repeats()(t, m); twice > again || sent != size && again == 0 {
 				t.Errorf("%d bytes were sent for a file of %d, %d times some once more:\n%s", sent, size, twice, requests(a, sim.Delivery))
 			}
 		})

@@ -55,7 +55,7 @@ func TestTLS(t *testing.T) {
 					}
 					moved[r.Path] += r.Sent
 				}
-				if most := repeated(t, m); twice > most {
+				if most := repeats()(t, m); twice > most {
 					t.Errorf("%d more requests than files, want %d", twice, most)
 				}
 				if len(moved) != pictures {

@@ -159,6 +159,7 @@ func TestTools(t *testing.T) {
 		o.Flags = quiet
 		m := a.Mount(o)
 		settle(t, m, len(tools))
+		again := repeats()
 		local := localStudio(t, m)
 		for i, tool := range tools {
 			t.Run(tool.name, func(t *testing.T) {
@@ -182,7 +183,7 @@ func TestTools(t *testing.T) {
 					if when == "again" {
 						most = cost{}
 					}
-					most.get += repeated(t, m)
+					most.get += again(t, m)
 					if got := spent(a); got.api > most.api || got.head > most.head || got.get > most.get {
 						t.Errorf("%s it costs %v, want %v at most\n%s%s", when, got, most, requests(a, sim.API), requests(a, sim.Delivery))
 					}
