@@ -97,8 +97,8 @@ func behind(dir string) (end func(context.Context) error, close func()) {
 	return func(context.Context) error { return nil }, func() {}
 }
 
-// behindMount is the process behind a mount as the mount itself tells it, or 0. A dead
-// one does not answer.
+// behindMount is the process behind a mount as the mount itself tells it, or 0.
+// A dead one does not answer.
 func behindMount(dir string) int {
 	answer := make(chan int, 1)
 	go func() {

@@ -55,7 +55,7 @@ func TestAllowOther(t *testing.T) {
 	t.Parallel()
 	a := serve(t)
 	const owner, group, stranger = 1234, 2345, 3456
-	m := a.Mount(mounted.Options{Flags: []string{"--allow-other", "--uid=1234", "--gid=2345", "--wait=30s"}})
+	m := a.Mount(mounted.Options{Flags: []string{"--allow-other", "--uid=1234", "--gid=2345"}})
 	const save = `echo "a lion" | tee "$M/` + painter + `/prompt.txt"`
 	if out, err := as(t, m, owner, owner, save); err != nil {
 		t.Errorf("the owner cannot run a model: %s, %v", out, err)

@@ -36,7 +36,7 @@ func TestHammer(t *testing.T) {
 		var all sync.WaitGroup
 		worker := func(name, script string) {
 			all.Go(func() {
-				for n := 0; time.Now().Before(end); n++ {
+				for n := 0; n == 0 || time.Now().Before(end); n++ {
 					cmd := m.Command("sh", "-euc", script)
 					cmd.Env = append(cmd.Env, "F="+m.Path(path), "W="+want, fmt.Sprintf("N=%d", n))
 					var said bytes.Buffer
