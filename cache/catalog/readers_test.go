@@ -3,9 +3,11 @@ package catalog
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -51,8 +53,9 @@ func TestReadersDoNotWait(t *testing.T) {
 		t.Errorf("%d predictions, want 1", len(got))
 	}
 	cancel()
-	if err := <-wrote; err == nil { // it waits for 10 s only
-		t.Error("a cancelled write has no error")
+	// It waits for 10 s only, which a busy machine may take.
+	if err := <-wrote; !errors.Is(err, context.Canceled) && (err == nil || !strings.Contains(err.Error(), "SQLITE_BUSY")) {
+		t.Errorf("cancelled write: %v, want it cancelled", err)
 	}
 	if _, err := db.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)

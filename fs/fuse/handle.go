@@ -42,13 +42,12 @@ func (hs *handles) get(fh uint64) handle {
 func (hs *handles) release(fh uint64, b *binding) {
 	hs.mu.Lock()
 	h := hs.open[fh]
-	if h != nil {
-		hs.open[fh] = nil
-	}
-	hs.mu.Unlock()
 	if h == nil {
+		hs.mu.Unlock()
 		return
 	}
+	hs.open[fh] = nil
+	hs.mu.Unlock()
 	h.close(b)
 	hs.mu.Lock()
 	delete(hs.open, fh)

@@ -192,7 +192,8 @@ func mountFarOn(t testing.TB, dir string) *far {
 	return f
 }
 
-// wait waits for an event of a kind, noting commits on the way.
+// wait waits for an event of a kind, or of any if that is "", noting commits on
+// the way.
 func (f *far) wait(kind string) event {
 	f.t.Helper()
 	late := time.After(hangLimit)

@@ -331,11 +331,10 @@ func TestCacheCommands(t *testing.T) {
 			}
 			sh(t, m, `cat "$M/`+path+`" | cmp - `+truth(t, m, id, 3_000_000))
 			output(t, program(t, m, "fetch", m.Path("predictions", id)))
-			if !mountedThen {
-				m.Stop()
-			}
 			if mountedThen {
 				unused(t, m)
+			} else {
+				m.Stop()
 			}
 			cache("prune")
 			if got := cache("clear"); !strings.Contains(got, "1 file removed") {

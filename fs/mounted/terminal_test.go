@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"replicatefs/api/sim"
 	"replicatefs/fs/mounted"
@@ -62,7 +61,7 @@ func TestRunOnTerminal(t *testing.T) {
 	t.Parallel()
 	mounted.Need(t, "apt install bsdutils", "script")
 	m := place(t, serveSlow(t), mounted.Options{})
-	run := program(t, m, "run", "acme/slow", "seconds=600", "'prompt=Because.'")
+	run := program(t, m, "run", "acme/puppet", "prompt=Why?")
 	file := filepath.Join(m.Work, "screen")
 	terminal := m.Command("script", "-qefc", strings.Join(run.Args, " "), file)
 	terminal.Env = run.Env
@@ -76,13 +75,24 @@ func TestRunOnTerminal(t *testing.T) {
 	mounted.Until(t, "it is seen going on", func() bool {
 		return strings.Contains(screen(), "starting") || strings.Contains(screen(), "processing")
 	})
-	m.Advance(20 * time.Minute)
+	id := ""
+	mounted.Until(t, "it is listed", func() bool {
+		id = strings.TrimSpace(output(t, program(t, m, "ls", "predictions")))
+		return id != ""
+	})
+	add(m, id, "Because\n")
+	mounted.Until(t, "it begins to answer", func() bool { return strings.Contains(screen(), "Because") })
+	for range 5 { // in the meantime the spinner would turn
+		output(t, program(t, m, "ls", "predictions"))
+	}
+	add(m, id, "of the sea.")
+	m.Set(id, func(p *sim.Prediction) { p.Status = sim.Succeeded })
 	if err := terminal.Wait(); err != nil {
 		t.Fatalf("%v: %q", err, screen())
 	}
-	// The file ends with a line of script's own.
-	if before, _, found := strings.Cut(screen(), "Because.\r\n"); !found || !strings.HasSuffix(before, "\r") {
-		t.Errorf("the screen shows\n%q, want nothing but the answer at its end", screen())
+	const want = "\rBecause\r\nof the sea.\r\n"
+	if got, _, _ := strings.Cut(screen(), "\nScript done"); !strings.HasSuffix(got, want) {
+		t.Errorf("the screen shows\n%q, want it to end with\n%q", got, want)
 	}
 }
 
